@@ -70,7 +70,7 @@ ChangedPaths = KnownPaths | UnknownPaths
 
 @dataclass(frozen=True, slots=True)
 class CloneCredential:
-    """A name and password for Git over HTTP. `expires` in seconds since the epoch, None for never."""
+    """A name and password for Git over HTTP. `expires`: seconds since the epoch, None: never."""
 
     username: str
     password: str
@@ -109,7 +109,7 @@ class GitHost(Protocol):
         """The commit (tags peeled) that a full ref name points at; None where it does not exist."""
 
     def refs(self, repository: Repository) -> Mapping[str, Sha]:
-        """All `refs/heads/*` and `refs/tags/*` with their commits (tags peeled): `git ls-remote`."""
+        """All heads and tags by full name with their commits (tags peeled): `git ls-remote`."""
 
     def open_requests(self, repository: Repository) -> RequestRefs: ...
 

@@ -1,4 +1,4 @@
-"""The life of a build: states, what an executor sees, how it ends, and the one function that moves it."""
+"""The life of a build: its states, what an executor sees of it, and how it ends."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ACTIVE = frozenset({BuildState.STARTING, BuildState.RUNNING, BuildState.VERIFYIN
 
 
 class OutcomeClass(StrEnum):
-    """How an attempt ended. Names are the builder's; the executor adds those that only it can see."""
+    """How an attempt ended. Names are the builder's; some only the executor can see."""
 
     SUCCEEDED = "succeeded"
     CONFIG = "config"
@@ -162,7 +162,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It ended. Without `result` the builder died before it could say why; `cause` is what is known."""
+    """Without `result` the builder died before it could say why; `cause` is what is known."""
 
     result: BuilderResult | None
     cause: str = ""

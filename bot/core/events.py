@@ -79,7 +79,7 @@ RequestAction = Literal[
 class RequestHead:
     """A pull or merge request as it stands: what the listing and the events both tell.
 
-    `head_repository` is None where the fork was deleted; then the request counts as one from a fork.
+    `head_repository` is None where the fork was deleted; the request then counts as a fork's.
     """
 
     number: int
