@@ -1,4 +1,4 @@
-"""A real registry (Debian's docker-registry) as a child process on loopback, its access log counted.
+"""A real registry (Debian's docker-registry) as a child process, its access log counted.
 
 Usable outside pytest::
 
@@ -155,7 +155,7 @@ class RegistryProcess:
         return settings
 
     def start(self, *, timeout: float = 20.0) -> Self:
-        """Start it and wait until it answers, `timeout` s at most; else RuntimeError with its log."""
+        """Start it, wait until it answers, `timeout` s at most; else RuntimeError with its log."""
         if (program := shutil.which(self._program)) is None:
             raise RuntimeError(f"{self._program} is not installed: {GET}")
         self.storage.mkdir(parents=True, exist_ok=True)
