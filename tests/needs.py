@@ -1,0 +1,25 @@
+"""What a test needs of the machine: present, or skipped with the command that gets it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def lacking(what: str, get: str) -> None:
+    """Skip the test, or fail it where PUSHWRIGHT_NO_SKIPS=1 says that nothing may be skipped."""
+    reason = f"{what} is not installed: {get}"
+    if os.environ.get("PUSHWRIGHT_NO_SKIPS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def need(program: str, get: str) -> str:
+    """The path of `program`; where it is lacking the test is skipped, naming `get`."""
+    path = shutil.which(program)
+    if path is None:
+        lacking(program, get)
+        raise AssertionError  # `lacking` never returns
+    return path
