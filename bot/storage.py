@@ -1,0 +1,459 @@
+"""What the flows need of the store: row values, and one Protocol whose methods are each one
+transaction. `bot.store` satisfies it on SQLite and PostgreSQL; tests hold both to one suite.
+
+A method that takes a row with a `fence` writes only while that lease is the newest one; else it
+raises `LeaseLost`, and the caller drops what it did. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.core.builds import BuildState, LogLine, Outcome
+from bot.core.events import Repository
+from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
+from bot.core.plans import ClaimKind, Plan, TagWish
+from bot.core.reports import CommitStatus
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the row by now; nothing was written."""
+
+
+class StaleFacts(Exception):
+    """Ref state changed since the facts were read; nothing was written: make the plan again."""
+
+
+class SchemaTooNew(Exception):
+    """The database was migrated by a newer release than this process knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingDelivery:
+    """A verified webhook request. `body` is compressed with zlib; `size` counts it uncompressed."""
+
+    source: SourceName
+    delivery: str
+    event: str
+    content_type: str
+    body: bytes
+    size: int
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A leased row of the inbox. `body` is uncompressed; None after its retention."""
+
+    id: int
+    source: SourceName
+    delivery: str
+    event: str
+    content_type: str
+    body: bytes | None
+    received_at: float
+    tries: int
+    seen: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRow:
+    """A repository as the store knows it. `swept_at` None: the sweep never looked at it."""
+
+    id: int
+    source: SourceName
+    repository: Repository
+    swept_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedRepository:
+    row: RepositoryRow
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefRow:
+    """`sha` None: the ref is gone."""
+
+    sha: Sha | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveClaim:
+    """A claim that was not withdrawn, and whether any build of it is not final yet."""
+
+    id: int
+    kind: ClaimKind
+    name: str
+    sha: Sha
+    sequence: int
+    unfinished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryState:
+    """All that a plan depends on, at one `version`. `bases`: (ref, image) to a commit."""
+
+    version: int
+    refs: Mapping[str, RefRow]
+    bases: Mapping[tuple[str, ImageKey], Sha]
+    claims: tuple[LiveClaim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """One build. `recipe` and `plan` are what planning made; `plan` is JSON of PlannedImage less
+    its recipe (names, cache_mode, cache_from, secrets, needs, timeout_seconds, labels)."""
+
+    id: BuildId
+    repository_id: int
+    image: ImageKey
+    sha: Sha
+    trust: Trust
+    check_only: bool
+    recipe: Mapping[str, object]
+    recipe_hash: str
+    plan: Mapping[str, object]
+    state: BuildState
+    attempt: int
+    reason: str
+    withdrawn: str
+    outcome: Outcome | None
+    digest: Digest | None
+    size_bytes: int | None
+    queued_at: float
+    admitted_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    watched_until: float
+    log_n: int
+    """Sequence number of the last stored line of the current attempt."""
+    fence: int
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionLimits:
+    """How many builds may be active at once: in all, and of one repository."""
+
+    builds: int
+    per_repository: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimImageView:
+    """One image of a claim with its build, for reports and pages."""
+
+    image: ImageKey
+    build: BuildRow
+    tags: tuple[TagWish, ...]
+    why: str
+    required: bool
+    tagging: str
+    notes: tuple[str, ...]
+    tag_errors: tuple[str, ...] = ()
+    ahead: int | None = None
+    """How many queued builds stand before it; None when it is not queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """A claim with all that reports tell of it. `wish` is JSON: mistakes, waiting, nothing,
+    skipped, base_branch, observe."""
+
+    id: int
+    kind: ClaimKind
+    name: str
+    sha: Sha
+    state: str
+    text: str
+    event: str
+    trust: Trust
+    wish: Mapping[str, object]
+    created_at: float
+    images: tuple[ClaimImageView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DueReport:
+    """A commit whose statuses may have to change. `claims`: newest first, withdrawn ones too."""
+
+    repository: RepositoryRow
+    sha: Sha
+    family: str
+    wanted: int
+    fence: int
+    claims: tuple[ClaimView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedStatus:
+    """A leased status to write. `applied` is what we wrote last; `ours` every text we ever wrote.
+
+    `checking`: it was applied; read it back and put right an older value of our own.
+    """
+
+    repository: RepositoryRow
+    sha: Sha
+    status: CommitStatus
+    sequence: int
+    final: bool
+    applied: CommitStatus | None
+    ours: tuple[str, ...]
+    checking: bool
+    tries: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTag:
+    """A leased tag to move. `ours`: digests that we wrote under it before."""
+
+    name: str
+    tag: str
+    digest: Digest
+    from_name: str
+    repository: RepositoryRow
+    build_id: BuildId
+    sequence: int
+    applied_digest: Digest | None
+    ours: tuple[Digest, ...]
+    checking: bool
+    tries: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One thing that happened, for people who ask why."""
+
+    at: float
+    kind: str
+    text: str
+    repository_id: int | None = None
+    build_id: BuildId | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A plan to apply. `explained`: JSON for the deliveries page. `again`: make new builds (the
+    next generation) even where equal ones succeeded."""
+
+    plan: Plan
+    explained: str | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a build. `next_at`: look again then. None leaves a field as it is."""
+
+    state: BuildState
+    reason: str = ""
+    next_at: float | None = None
+    outcome: Outcome | None = None
+    started_at: float | None = None
+    recipe_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a plan came to. `builds`: (image, build id, "new" | "joined" | "reused")."""
+
+    builds: tuple[tuple[ImageKey, BuildId, str], ...]
+    cancelled: tuple[BuildId, ...]
+
+
+class Store(Protocol):
+    """Thread-safe. Every method is one transaction and raises `bot.ports.Temporary` when the
+    database can't be asked just now."""
+
+    # -- the inbox ---------------------------------------------------------------------------
+    def put_deliveries(self, deliveries: Sequence[IncomingDelivery]) -> None:
+        """Durable when it returns. A known (source, delivery) is queued again and counted."""
+
+    def claim_delivery(self, now: float, lease_seconds: float) -> Delivery | None:
+        """The oldest due delivery that nobody holds."""
+
+    def finish_delivery(
+        self, delivery: Delivery, state: str, reason: str, now: float, explained: str | None = None
+    ) -> None:
+        """`state`: done, ignored, malformed, dead. `explained`: JSON for the deliveries page."""
+
+    def delay_delivery(
+        self, delivery: Delivery, until: float, reason: str, *, counted: bool
+    ) -> None:
+        """Not now: `counted` adds one to its tries."""
+
+    # -- repositories and plans --------------------------------------------------------------
+    def repository_row(self, source: SourceName, repository: Repository) -> RepositoryRow:
+        """Insert or bring up to date, by the host's numeric id."""
+
+    def repositories(self, source: SourceName | None = None) -> Sequence[RepositoryRow]: ...
+
+    def lease_repository(
+        self, row_id: int, now: float, lease_seconds: float
+    ) -> LeasedRepository | None: ...
+
+    def release_repository(self, leased: LeasedRepository) -> None: ...
+
+    def repository_state(self, row_id: int) -> RepositoryState: ...
+
+    def apply_plan(
+        self,
+        leased: LeasedRepository,
+        version: int,
+        decided: Decided,
+        delivery: Delivery | None,
+        now: float,
+    ) -> Applied:
+        """The whole plan at once: ref state (each sighting of a new head takes the next sequence
+        number), withdrawals, claims, builds (found by identity or queued), their reports marked,
+        the delivery done. Raises StaleFacts when `version` is not the state's."""
+
+    def record_refs(
+        self, leased: LeasedRepository, refs: Mapping[str, Sha | None], now: float, note: str
+    ) -> None:
+        """Remember heads without building (first sight, too many at once), and journal `note`."""
+
+    def last_digest(
+        self, row_id: int, image: ImageKey, trust: Trust, refs: Sequence[str]
+    ) -> tuple[str, Digest] | None:
+        """(image name, digest) of the newest proven success for the first of these refs that has
+        one (`refs/heads/main`, `refs/tags/v1`, `request/7`)."""
+
+    # -- scheduling --------------------------------------------------------------------------
+    def admit(
+        self, limits: AdmissionLimits, now: float, lease_seconds: float
+    ) -> Sequence[BuildRow]:
+        """Queued builds whose needs are final and that fit the limits, exact with any number of
+        workers, fair between repositories. They are `starting` now, their attempt counted, leased.
+        A build one of whose needs did not succeed becomes `failed` (need-failed) here."""
+
+    def needed(self, build_id: BuildId) -> Sequence[BuildRow]: ...
+
+    def due_builds(self, now: float, lease_seconds: float, limit: int) -> Sequence[BuildRow]:
+        """Active builds (starting, running, verifying, tagging) that are due, leased."""
+
+    def move_build(self, build: BuildRow, move: Move, now: float) -> BuildRow:
+        """Forward (or to `queued` again for another attempt), its reports marked, journalled.
+        A proven success (`tagging`) writes the wanted tags of every live claim; ownership is
+        decided by `core.ownership`. Final states move path bases and wake builds that need it."""
+
+    def release_build(self, build: BuildRow, next_at: float) -> None: ...
+
+    def build_tags_settled(self, build: BuildRow) -> tuple[bool, tuple[str, ...]]:
+        """Whether all tags of its live claims are applied or yielded; and what was refused."""
+
+    def withdraw_build(self, build_id: BuildId, state: str, text: str, now: float) -> bool:
+        """Cancel by command. False: it has ended already."""
+
+    def active_count(self) -> int: ...
+
+    # -- logs --------------------------------------------------------------------------------
+    def append_log(self, build: BuildRow, lines: Sequence[LogLine], now: float) -> int:
+        """Lines above the last stored one as a compressed chunk, first and last 4 MiB of an
+        attempt; the sequence number that is stored now. Step records are kept apart as well."""
+
+    def read_log(
+        self, build_id: BuildId, attempt: int | None, after: int, limit: int
+    ) -> Sequence[LogLine]: ...
+
+    def steps(self, build_id: BuildId) -> Sequence[Mapping[str, object]]: ...
+
+    def watch_log(self, build_id: BuildId, until: float) -> None:
+        """A page shows it: read its log often until then."""
+
+    # -- reports -----------------------------------------------------------------------------
+    def due_reports(self, now: float, lease_seconds: float, limit: int) -> Sequence[DueReport]: ...
+
+    def want_statuses(
+        self,
+        report: DueReport,
+        statuses: Sequence[tuple[CommitStatus, bool]],
+        now: float,
+        next_at: float | None,
+    ) -> None:
+        """The rendered statuses (and whether each is final). Equal ones change nothing. `next_at`:
+        render again then (a pending text that changes with time)."""
+
+    def due_statuses(
+        self, now: float, lease_seconds: float, limit: int
+    ) -> Sequence[WantedStatus]: ...
+
+    def status_applied(self, wanted: WantedStatus, now: float, check_at: float | None) -> None: ...
+
+    def status_delayed(
+        self, wanted: WantedStatus, until: float, error: str, *, dead: bool = False
+    ) -> None: ...
+
+    def due_tags(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedTag]: ...
+
+    def tag_applied(self, wanted: WantedTag, now: float, check_at: float | None) -> None:
+        """Marks the reports of the claims that wait for it, and wakes their builds."""
+
+    def tag_delayed(
+        self, wanted: WantedTag, until: float, error: str, *, refused: bool = False
+    ) -> None: ...
+
+    def reserve_pace(self, credential: str, now: float, gap_seconds: float) -> float:
+        """Seconds to wait before the next write with that credential; the slot is taken."""
+
+    # -- people ------------------------------------------------------------------------------
+    def journal(self, entry: JournalEntry) -> None: ...
+
+    def entries(
+        self, *, build_id: BuildId | None = None, repository_id: int | None = None, limit: int = 100
+    ) -> Sequence[JournalEntry]: ...
+
+    def build(
+        self, build_id: BuildId
+    ) -> tuple[BuildRow, RepositoryRow, tuple[ClaimView, ...]] | None:
+        """For its page."""
+
+    def find_builds(
+        self, prefix: str = "", repository_id: int | None = None, limit: int = 50
+    ) -> Sequence[tuple[BuildRow, RepositoryRow]]:
+        """Newest first; by the start of the id, for the command line."""
+
+    def attempts(self, build_id: BuildId) -> Sequence[Mapping[str, object]]: ...
+
+    def deliveries(
+        self, limit: int, state: str | None = None
+    ) -> Sequence[Mapping[str, object]]: ...
+
+    def replay(self, delivery: str, now: float) -> int:
+        """Queue a delivery (or all that start with this id) again; how many there were."""
+
+    def unforgotten(self, limit: int) -> Sequence[tuple[BuildId, str]]:
+        """(build, attempt name) of ended attempts that the executor still keeps files of."""
+
+    def forget_attempt(self, name: str) -> None: ...
+
+    # -- keeping house -----------------------------------------------------------------------
+    def housekeeping(self, now: float, days: Mapping[str, int]) -> Mapping[str, int]:
+        """Remove what is older than `bodies`, `deliveries`, `logs`, `builds` days; counts. The
+        newest success per ref and image stays."""
+
+    def swept(self, leased: LeasedRepository, now: float) -> None: ...
+
+    def gauges(self, now: float) -> Mapping[str, float]:
+        """For the metrics page: inbox_new, inbox_age_seconds, builds_<state>, statuses_late, …"""
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until something was committed by anyone, or that long; True: something was."""
+
+    def check(self) -> None:
+        """Raises when the database can't be written to."""
+
+    def close(self) -> None: ...
+
+
+RepositoryKey = tuple[SourceName, RepositoryId]
+StoreFactory = Callable[[], Store]

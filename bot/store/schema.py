@@ -1,0 +1,326 @@
+"""The tables. The queue is the domain tables themselves: `next_at`, a lease and a fence on rows.
+
+Times: seconds since the epoch. Ids of builds are text (128 random bits), others numbers.
+`fence` counts up with every lease, and every write of a lease's holder names the fence it holds:
+a holder that was paused beyond its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives rowids to INTEGER primary keys only.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _lease() -> list[Column[object]]:
+    return [
+        Column("next_at", Float, nullable=False, server_default="0"),
+        Column("lease_until", Float, nullable=False, server_default="0"),
+        Column("fence", Integer, nullable=False, server_default="0"),
+    ]
+
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("source", String(200), nullable=False),
+    Column("delivery", String(200), nullable=False),
+    Column("event", String(100), nullable=False),
+    Column("content_type", String(100), nullable=False),
+    Column("body", LargeBinary, nullable=True),  # zlib; NULL after its retention
+    Column("size", Integer, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("seen", Integer, nullable=False, server_default="1"),  # how often it was delivered
+    # new → done | ignored | malformed | dead
+    Column("state", String(20), nullable=False, server_default="new"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("plan", Text, nullable=True),  # JSON of the explained plan
+    Column("repository_id", ForeignKey("repository.id"), nullable=True),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("handled_at", Float, nullable=True),
+    *_lease(),
+    UniqueConstraint("source", "delivery"),
+    Index("ix_inbox_due", "state", "next_at"),
+)
+
+repository = Table(
+    "repository",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("source", String(200), nullable=False),
+    Column("host_id", BigInteger, nullable=False),
+    Column("path", String(500), nullable=False),
+    Column("default_branch", String(500), nullable=True),
+    Column("clone_url", String(1000), nullable=False),
+    Column("web_url", String(1000), nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("sequence", BigInteger, nullable=False, server_default="0"),  # of heads seen
+    Column("refs_version", BigInteger, nullable=False, server_default="0"),
+    Column("swept_at", Float, nullable=True),  # NULL: never looked at, the first look only records
+    Column("last_admitted_at", Float, nullable=False, server_default="0"),
+    *_lease(),
+    UniqueConstraint("source", "host_id"),
+)
+
+ref_state = Table(
+    "ref_state",
+    metadata,
+    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
+    Column("key", String(1000), primary_key=True),  # refs/heads/x, refs/tags/x, request/7
+    Column("sha", String(64), nullable=True),  # NULL: gone
+    Column("sequence", BigInteger, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+path_base = Table(
+    "path_base",
+    metadata,
+    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
+    Column("ref", String(1000), primary_key=True),
+    Column("image", String(200), primary_key=True),
+    Column("sha", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("repository_id", ForeignKey("repository.id"), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(1000), nullable=False),
+    Column("sha", String(64), nullable=False),
+    Column("family", String(20), nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # of the head; the order of its tags
+    Column("event", String(50), nullable=False),
+    Column("trust", String(20), nullable=False),
+    Column("state", String(20), nullable=False, server_default="live"),  # or cancelled, superseded
+    Column("text", Text, nullable=False, server_default=""),  # why it was withdrawn
+    Column("wish", Text, nullable=False),  # JSON: mistakes, waiting, nothing, skipped, base branch
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float, nullable=True),
+    Column("inbox_id", Integer, nullable=True),
+    Index("ix_claim_ref", "repository_id", "kind", "name"),
+    Index("ix_claim_sha", "repository_id", "sha"),
+)
+
+build = Table(
+    "build",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("identity", String(64), nullable=False),  # core.recipe.identity, less the generation
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("repository_id", ForeignKey("repository.id"), nullable=False),
+    Column("image", String(200), nullable=False),
+    Column("sha", String(64), nullable=False),
+    Column("trust", String(20), nullable=False),
+    Column("check_only", Boolean, nullable=False),
+    Column("recipe", Text, nullable=False),  # JSON
+    Column("recipe_hash", String(64), nullable=False),
+    Column("plan", Text, nullable=False),  # JSON: names, cache, secrets, needs, timeout, labels
+    Column("group", String(500), nullable=True),
+    Column("group_limit", Integer, nullable=True),
+    Column("state", String(20), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("reason", Text, nullable=False, server_default=""),  # of waiting, for the status text
+    Column("withdrawn", String(20), nullable=False, server_default=""),
+    Column("outcome", Text, nullable=True),  # JSON of core.builds.Outcome
+    Column("digest", String(80), nullable=True),
+    Column("size_bytes", BigInteger, nullable=True),
+    Column("queued_at", Float, nullable=False),
+    Column("admitted_at", Float, nullable=True),
+    Column("started_at", Float, nullable=True),
+    Column("ended_at", Float, nullable=True),
+    Column("watched_until", Float, nullable=False, server_default="0"),  # a page shows its log
+    Column("verify_at", Float, nullable=True),
+    *_lease(),
+    UniqueConstraint("identity", "generation"),
+    Index("ix_build_due", "state", "next_at"),
+    Index("ix_build_image", "repository_id", "image", "state"),
+)
+
+claim_image = Table(
+    "claim_image",
+    metadata,
+    Column("claim_id", ForeignKey("claim.id"), primary_key=True),
+    Column("image", String(200), primary_key=True),
+    Column("build_id", ForeignKey("build.id"), nullable=False),
+    Column("tags", Text, nullable=False),  # JSON list of TagWish
+    Column("why", Text, nullable=False),
+    Column("required", Boolean, nullable=False),
+    # waiting → wanted (its rows in wanted_tag exist) → settled | refused
+    Column("tagging", String(20), nullable=False, server_default="waiting"),
+    Column("tag_notes", Text, nullable=False, server_default="[]"),  # what ownership withheld
+    Index("ix_claim_image_build", "build_id"),
+)
+
+build_need = Table(
+    "build_need",
+    metadata,
+    Column("build_id", ForeignKey("build.id"), primary_key=True),
+    Column("needed_id", ForeignKey("build.id"), primary_key=True),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("build_id", ForeignKey("build.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float, nullable=True),
+    Column("outcome", Text, nullable=True),  # JSON
+    Column("log_n", Integer, nullable=False, server_default="0"),  # the last line that was stored
+    Column("log_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("forgotten", Boolean, nullable=False, server_default="0"),
+)
+
+log_chunk = Table(
+    "log_chunk",
+    metadata,
+    Column("build_id", ForeignKey("build.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("first_n", Integer, primary_key=True),
+    Column("last_n", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # zlib of JSON lines
+    Column("size", Integer, nullable=False),
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("build_id", ForeignKey("build.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("data", Text, nullable=False),  # JSON of the builder's step record
+)
+
+commit_report = Table(
+    "commit_report",
+    metadata,
+    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
+    Column("sha", String(64), primary_key=True),
+    Column("family", String(20), primary_key=True),
+    Column("wanted", Integer, nullable=False),  # counts up with every change of what it tells
+    Column("rendered", Integer, nullable=False, server_default="0"),
+    *_lease(),
+)
+
+wanted_status = Table(
+    "wanted_status",
+    metadata,
+    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
+    Column("sha", String(64), primary_key=True),
+    Column("context", String(255), primary_key=True),
+    Column("source", String(200), nullable=False),
+    Column("desired", Text, nullable=False),  # JSON of CommitStatus
+    Column("sequence", Integer, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("applied_sequence", Integer, nullable=False, server_default="0"),
+    Column("applied", Text, nullable=True),  # what was written last
+    Column("history", Text, nullable=False, server_default="[]"),  # what we ever wrote, short
+    Column("check_at", Float, nullable=True),  # read back then
+    Column("wanted_at", Float, nullable=False),
+    Column("applied_at", Float, nullable=True),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("dead", Boolean, nullable=False, server_default="0"),
+    *_lease(),
+    Index("ix_wanted_status_due", "next_at"),
+)
+
+wanted_tag = Table(
+    "wanted_tag",
+    metadata,
+    Column("name", String(300), primary_key=True),
+    Column("tag", String(128), primary_key=True),
+    Column("repository_id", ForeignKey("repository.id"), nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("order_kind", String(20), nullable=False),  # version | sequence
+    Column("order_key", Text, nullable=False),
+    Column("version", String(200), nullable=False, server_default=""),
+    Column("claim_sequence", BigInteger, nullable=False),
+    Column("claim_id", ForeignKey("claim.id"), nullable=False),
+    Column("build_id", ForeignKey("build.id"), nullable=False),
+    Column("from_name", String(300), nullable=False),  # where the pod pushed it
+    Column("sequence", Integer, nullable=False),
+    Column("applied_sequence", Integer, nullable=False, server_default="0"),
+    Column("applied_digest", String(80), nullable=True),
+    Column("history", Text, nullable=False, server_default="[]"),  # digests that we wrote
+    Column("check_at", Float, nullable=True),
+    Column("refused", Text, nullable=False, server_default=""),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    *_lease(),
+    Index("ix_wanted_tag_due", "next_at"),
+)
+
+wanted_comment = Table(
+    "wanted_comment",
+    metadata,
+    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("marker", String(100), primary_key=True),
+    Column("source", String(200), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("applied_sequence", Integer, nullable=False, server_default="0"),
+    Column("remote_id", BigInteger, nullable=True),
+    Column("gone", Boolean, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    *_lease(),
+)
+
+pace = Table(
+    "pace",
+    metadata,
+    Column("credential", String(200), primary_key=True),
+    Column("free_at", Float, nullable=False, server_default="0"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String(50), nullable=False),
+    Column("repository_id", Integer, nullable=True),
+    Column("build_id", String(32), nullable=True),
+    Column("text", Text, nullable=False),
+    Column("data", Text, nullable=True),
+    Index("ix_journal_build", "build_id"),
+    Index("ix_journal_at", "at"),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+)
