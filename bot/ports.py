@@ -12,6 +12,7 @@ from typing import Protocol
 
 from bot.core.builds import LogLine, Observation
 from bot.core.events import Repository, RequestHead
+from bot.core.facts import ChangedPaths
 from bot.core.ids import Digest, RepositoryId, Role, Sha, SourceName
 from bot.core.reports import CommitStatus
 
@@ -49,23 +50,6 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
     def monotonic(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPaths:
-    """Every path that differs, both names of a rename."""
-
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownPaths:
-    """The host can't tell (no common ancestor, more files than it lists): everything may differ."""
-
-    reason: str
-
-
-ChangedPaths = KnownPaths | UnknownPaths
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bot.core.builds import BuildState, LogLine, Outcome
 from bot.core.events import Repository
+from bot.core.facts import LiveClaim
 from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
 from bot.core.plans import ClaimKind, Plan, TagWish
 from bot.core.reports import CommitStatus
@@ -81,18 +82,6 @@ class RefRow:
 
     sha: Sha | None
     sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class LiveClaim:
-    """A claim that was not withdrawn, and whether any build of it is not final yet."""
-
-    id: int
-    kind: ClaimKind
-    name: str
-    sha: Sha
-    sequence: int
-    unfinished: bool
 
 
 @dataclass(frozen=True, slots=True)
