@@ -1,0 +1,58 @@
+"""Deliveries that we write ourselves, so that everything comes in one way: what the sweep found and
+what a person asked for on the command line. They name a ref or a request; its state is read from
+the host when the delivery is handled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from bot.core.events import Malformed
+from bot.core.ids import ImageKey, RepositoryId, SourceName
+
+SWEEP = SourceName("sweep")
+MANUAL = SourceName("manual")
+INTERNAL = frozenset({SWEEP, MANUAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Look at `key` (`refs/heads/x`, `refs/tags/x`, `request/7`) of a repository again.
+
+    `only` names images that are built whatever the filters say; `again` builds what succeeded.
+    """
+
+    source: SourceName
+    repository: RepositoryId
+    key: str
+    only: tuple[ImageKey, ...] = ()
+    again: bool = False
+    by: str = ""
+
+
+def write(hint: Hint) -> bytes:
+    return json.dumps(
+        {
+            "source": hint.source,
+            "repository": hint.repository,
+            "key": hint.key,
+            "only": list(hint.only),
+            "again": hint.again,
+            "by": hint.by,
+        }
+    ).encode()
+
+
+def read(body: bytes) -> Hint | Malformed:
+    try:
+        document = json.loads(body)
+        return Hint(
+            SourceName(str(document["source"])),
+            RepositoryId(int(document["repository"])),
+            str(document["key"]),
+            tuple(ImageKey(str(image)) for image in document["only"]),
+            bool(document["again"]),
+            str(document["by"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return Malformed(f"not a hint of ours: {error}")
