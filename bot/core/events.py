@@ -22,7 +22,10 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody at the host. `id` is None for a deleted account ("ghost")."""
+    """Somebody at the host. `id` is None for a deleted account ("ghost").
+
+    `login` is empty where the host gives the number alone (GitLab's authors of merge requests).
+    """
 
     id: int | None
     login: str
@@ -118,7 +121,10 @@ class RequestClosed:
 
 @dataclass(frozen=True, slots=True)
 class CommentCreated:
-    """A new comment on a pull/merge request (`number`) or on a commit (`sha`), never an edit."""
+    """A new comment, never an edit: on a pull/merge request (`number`) or a commit (`sha` alone).
+
+    With a `number`, `sha` is the request's head where the event tells it (GitLab does).
+    """
 
     repository: Repository
     author: Person
