@@ -199,3 +199,6 @@ class Progress:
     queued_at: float
     started_at: float | None
     timeout_seconds: float
+    admitted_at: float | None = None
+    """When the current attempt was admitted: waiting for a slot of ours does not count against the
+    platform."""

@@ -97,5 +97,8 @@ class EventFacts:
     claims: tuple[LiveClaim, ...] = ()
     refused: str | None = None
     """Why the executor never runs a build of this trust; None where it does."""
+    known: Sha | None = None
+    """What ref state held for this ref or request before: a late delivery of an older head then
+    does not show that one as head again."""
     only: tuple[ImageKey, ...] = ()
     """A person named these images: filters and skip tokens do not count for them."""

@@ -1,0 +1,175 @@
+"""The one function that says what becomes of an active build: pure, so that replaying an
+observation, a restart or a second worker changes nothing but timing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from bot.core.builds import (
+    BuilderResult,
+    BuildState,
+    Ended,
+    NotThere,
+    Observation,
+    Outcome,
+    OutcomeClass,
+    Pending,
+    Progress,
+    Running,
+)
+from bot.core.outcomes import classify, failure, settle, span, withdrawn_outcome
+
+LOOK_SECONDS = 5.0
+"""Between two looks at a build that nothing was heard of; watches wake it sooner."""
+ACCEPT_SECONDS = 30.0
+"""An attempt that was just started may not show yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds. `grace`: how long a builder that was told to stop may take to say its result."""
+
+    queue: float = 900.0
+    grace: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Nothing changes; look again at `next_at`. `reason` is for the user."""
+
+    next_at: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The builder runs since `at`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The builder says it succeeded: ask the registry, then `outcomes.classify`."""
+
+    result: BuilderResult
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The build has ended so."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """This attempt ended so, by no fault of theirs; another one after that many seconds."""
+
+    after: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Tell the executor to stop the attempt, and look again at `next_at`."""
+
+    why: Literal["cancelled", "superseded", "timeout", "queue-deadline"]
+    next_at: float
+
+
+Step = Stay | Started | Verify | Finish | Retry | Cancel
+
+
+def advance(
+    progress: Progress, seen: Observation, now: float, deadlines: Deadlines = Deadlines()
+) -> Step:
+    """What follows from a fresh look at the attempt of a build that is starting, running or
+    verifying. Any other state: `Stay`, the build is not the executor's."""
+    if not progress.state.active:
+        return Stay(now + LOOK_SECONDS)
+    match seen:
+        case NotThere():
+            return _not_there(progress, now)
+        case Pending(reason):
+            return _pending(progress, reason, now, deadlines)
+        case Running(started):
+            return _running(progress, started, now, deadlines)
+        case Ended():
+            return _ended(progress, seen, now, deadlines)
+    assert_never(seen)
+
+
+def _not_there(progress: Progress, now: float) -> Step:
+    if progress.withdrawn:
+        return Finish(withdrawn_outcome(progress.withdrawn))
+    if progress.state is BuildState.STARTING and now - _since(progress) < ACCEPT_SECONDS:
+        return Stay(now + 1.0, "starting")
+    what = (
+        "the builder never started"
+        if progress.state is BuildState.STARTING
+        else "the builder is gone and left no result"
+    )
+    return _settled(progress, failure(OutcomeClass.BUILDER_LOST, what))
+
+
+def _pending(progress: Progress, reason: str, now: float, deadlines: Deadlines) -> Step:
+    if progress.withdrawn:
+        return Cancel(progress.withdrawn, now + 1.0)
+    if now - _since(progress) >= deadlines.queue:
+        return Cancel("queue-deadline", now + 1.0)
+    return Stay(min(now + LOOK_SECONDS, _since(progress) + deadlines.queue), reason)
+
+
+def _running(progress: Progress, started: float, now: float, deadlines: Deadlines) -> Step:
+    if progress.withdrawn:
+        return Cancel(progress.withdrawn, now + 1.0)
+    # The builder keeps the same deadline itself and says more; this one is for when it can't.
+    over = started + progress.timeout_seconds + deadlines.grace
+    if now >= over:
+        return Cancel("timeout", now + 1.0)
+    if progress.state is BuildState.STARTING:
+        return Started(started)
+    return Stay(min(now + LOOK_SECONDS, over))
+
+
+def _ended(progress: Progress, ended: Ended, now: float, deadlines: Deadlines) -> Step:
+    result = ended.result
+    if result is not None and result.outcome is OutcomeClass.SUCCEEDED:
+        # Also when it was withdrawn meanwhile: what is proven stays a success, its claims are gone
+        # and so no tag moves.
+        if progress.push:
+            return Verify(result)
+        return Finish(classify(ended, push=False, head=None))
+    if progress.withdrawn:
+        return Finish(withdrawn_outcome(progress.withdrawn))
+    stopped = result is None or result.outcome is OutcomeClass.CANCELLED
+    late = _too_late(progress, now, deadlines) if stopped else None
+    return _settled(progress, late or classify(ended, push=progress.push, head=None))
+
+
+def _too_late(progress: Progress, now: float, deadlines: Deadlines) -> Outcome | None:
+    """Why we told it to stop, worked out again from the clock: nothing else remembers."""
+    if progress.state is BuildState.STARTING:
+        if now - _since(progress) >= deadlines.queue:
+            return failure(
+                OutcomeClass.QUEUE_DEADLINE, f"did not start within {span(deadlines.queue)}"
+            )
+        return None
+    started = progress.started_at
+    if started is not None and now >= started + progress.timeout_seconds:
+        limit = span(progress.timeout_seconds)
+        return failure(OutcomeClass.TIMEOUT, f"took longer than its limit of {limit}")
+    return None
+
+
+def _settled(progress: Progress, outcome: Outcome) -> Finish | Retry:
+    after = settle(outcome, progress.attempt)
+    return Finish(outcome) if after is None else Retry(after, outcome)
+
+
+def _since(progress: Progress) -> float:
+    """When the current attempt was asked for, as nearly as the build's row tells."""
+    known = (progress.admitted_at, progress.started_at)
+    return max((at for at in known if at is not None), default=progress.queued_at)
