@@ -1,0 +1,67 @@
+"""The central config as it is on disk, re-read within seconds of a change."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from bot.core.centralconfig import CentralConfig
+from bot.core.centralfile import parse_central
+from bot.ports import Clock
+from bot.settings import SettingsMistake
+
+LOG = logging.getLogger("pushwright.config")
+
+_LOOK_EVERY = 5.0
+
+
+class ConfigFile:
+    """Holds the last good config. A file with mistakes leaves it in force and says so once."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        """Raises SettingsMistake when there is no good config to begin with."""
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked_at = clock.monotonic()
+        self._text = self._read()
+        parsed = parse_central(self._text, str(path))
+        if not isinstance(parsed, CentralConfig):
+            raise SettingsMistake("\n".join(str(mistake) for mistake in parsed))
+        self._current = parsed
+
+    def current(self) -> CentralConfig:
+        """Looks at the file at most every five seconds. Thread-safe."""
+        with self._lock:
+            if self._clock.monotonic() - self._looked_at >= _LOOK_EVERY:
+                self._looked_at = self._clock.monotonic()
+                self._look()
+            return self._current
+
+    def _look(self) -> None:
+        try:
+            text = self._read()
+        except SettingsMistake as error:
+            LOG.warning("%s; the last good config stays in force", error)
+            return
+        if text == self._text:
+            return
+        self._text = text
+        parsed = parse_central(text, str(self._path))
+        if isinstance(parsed, CentralConfig):
+            self._current = parsed
+            LOG.info("read %s again", self._path)
+            return
+        for mistake in parsed:
+            LOG.error("%s", mistake)
+        LOG.error("%s has mistakes; the last good config stays in force", self._path)
+
+    def _read(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except OSError as error:
+            raise SettingsMistake(
+                f"the central config {self._path} can't be read: {error.strerror}; "
+                "set PUSHWRIGHT_CONFIG to its path"
+            ) from error

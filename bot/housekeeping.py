@@ -1,0 +1,63 @@
+"""What is not needed any more goes: old rows, folders of ended attempts, the daemon's cache."""
+
+from __future__ import annotations
+
+import logging
+
+from bot.intake import Ports
+from bot.ports import HostError
+
+LOG = logging.getLogger("pushwright.housekeeping")
+
+_ROWS_EVERY = 600.0
+_DISK_EVERY = 300.0
+
+
+class Housekeeper:
+    """One `step` does what is due."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._rows_at = 0.0
+        self._disk_at = 0.0
+
+    def step(self) -> bool:
+        now = self._ports.clock.now()
+        forgot = self._forget()
+        if now - self._rows_at >= _ROWS_EVERY:
+            self._rows_at = now
+            self._rows(now)
+        if now - self._disk_at >= _DISK_EVERY:
+            self._disk_at = now
+            self._disk()
+        return forgot
+
+    def _forget(self) -> bool:
+        """Ended attempts whose log and result are stored leave the executor."""
+        attempts = self._ports.store.unforgotten(100)
+        for _, name in attempts:
+            try:
+                self._ports.executor.forget(name)
+            except HostError as error:
+                LOG.warning("attempt %s stays: %s", name, error)
+                continue
+            self._ports.store.forget_attempt(name)
+        return bool(attempts)
+
+    def _rows(self, now: float) -> None:
+        kept = self._ports.central().retention
+        days = {
+            "bodies": kept.bodies,
+            "deliveries": kept.deliveries,
+            "logs": kept.logs,
+            "builds": kept.builds,
+        }
+        removed = self._ports.store.housekeeping(now, days)
+        if any(removed.values()):
+            LOG.info("removed %s", ", ".join(f"{n} {what}" for what, n in removed.items() if n))
+
+    def _disk(self) -> None:
+        try:
+            self._ports.executor.housekeeping()
+        except HostError as error:
+            LOG.warning("%s", error)

@@ -1,0 +1,300 @@
+"""Deliveries become plans: one at a time per repository, each in one transaction.
+
+Whatever happens, a delivery stays in the inbox until it was decided: a host that is down only
+delays it, a bug quarantines it (`dead`) for `pushwright replay`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.core.centralconfig import CentralConfig
+from bot.core.centralfile import rule_for
+from bot.core.events import (
+    BranchDeleted,
+    BranchPushed,
+    CommentCreated,
+    Event,
+    Ignored,
+    InstallationChanged,
+    Malformed,
+    MergeGroupDestroyed,
+    MergeGroupRequested,
+    Parsed,
+    Pinged,
+    Released,
+    Repository,
+    RequestChanged,
+    RequestClosed,
+    RerunRequested,
+    TagDeleted,
+    TagPushed,
+)
+from bot.core.explain import explain
+from bot.core.facts import PlannedEvent
+from bot.core.hints import INTERNAL, MANUAL, Hint, read, write
+from bot.core.ids import HostKind, SourceName
+from bot.core.planning import plan
+from bot.core.plans import ClaimKind
+from bot.ports import Clock, Executor, GitHost, HostFactory, NotFound, Permanent, Temporary
+from bot.reading import NothingToRead, Reader, Subject
+from bot.storage import (
+    Decided,
+    Delivery,
+    IncomingDelivery,
+    JournalEntry,
+    LeasedRepository,
+    LeaseLost,
+    StaleFacts,
+    Store,
+)
+from bot.telemetry import fields
+
+LOG = logging.getLogger("pushwright.intake")
+
+LEASE = 60.0
+"""Seconds that a delivery and its repository are ours; host reads must end within."""
+
+_TRIES = 5
+"""Failures of our own after which a delivery is put aside."""
+
+Codec = Callable[[str, bytes, str], Parsed]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the flows share."""
+
+    store: Store
+    hosts: HostFactory
+    executor: Executor
+    clock: Clock
+    central: Callable[[], CentralConfig]
+
+
+class Intake:
+    """Handles deliveries, one a step. Several may run side by side."""
+
+    def __init__(self, ports: Ports, codecs: Mapping[HostKind, Codec]) -> None:
+        self._ports = ports
+        self._codecs = codecs
+
+    def step(self) -> bool:
+        """Handle one due delivery; False: there was none."""
+        now = self._ports.clock.now()
+        delivery = self._ports.store.claim_delivery(now, LEASE)
+        if delivery is None:
+            return False
+        try:
+            self._handle(delivery)
+        except LeaseLost:
+            LOG.warning("lost the lease of a delivery", extra=_about(delivery))
+        except Temporary as error:
+            self._later(delivery, str(error), error.after)
+        except Permanent as error:
+            self._finish(delivery, "dead", f"the host refused: {error}")
+        except Exception as error:
+            LOG.exception("a delivery could not be handled", extra=_about(delivery))
+            self._failed(delivery, error)
+        return True
+
+    def _handle(self, delivery: Delivery) -> None:
+        parsed = self._parse(delivery)
+        match parsed:
+            case Ignored(reason):
+                self._finish(delivery, "ignored", reason)
+            case Malformed(reason, where):
+                self._finish(delivery, "malformed", f"{where}: {reason}" if where else reason)
+            case Hint():
+                self._hinted(delivery, parsed)
+            case _:
+                self._event(delivery, parsed)
+
+    def _parse(self, delivery: Delivery) -> Parsed | Hint:
+        if delivery.body is None:
+            return Ignored("the body was removed by its retention; nothing to read")
+        if delivery.source in INTERNAL:
+            return read(delivery.body)
+        source = self._ports.central().sources.get(delivery.source)
+        if source is None:
+            return Ignored(f"the source {delivery.source} is not in the central config any more")
+        return self._codecs[source.kind](delivery.event, delivery.body, delivery.content_type)
+
+    def _event(self, delivery: Delivery, event: Event) -> None:
+        match event:
+            case Pinged(hook_id, events):
+                text = f"hook {hook_id} sends: {', '.join(events) or 'nothing'}"
+                self._finish(delivery, "done", text)
+            case InstallationChanged():
+                self._finish(delivery, "done", f"installation {event.action} by {event.account}")
+            case CommentCreated():
+                self._finish(delivery, "ignored", "comments command nothing yet")
+            case Released():
+                self._finish(delivery, "ignored", "a release is built by the push of its tag")
+            case RerunRequested():
+                self._rerun(delivery, event)
+            case (
+                BranchPushed()
+                | BranchDeleted()
+                | TagPushed()
+                | TagDeleted()
+                | RequestChanged()
+                | RequestClosed()
+                | MergeGroupRequested()
+                | MergeGroupDestroyed()
+            ):
+                self._planned(delivery, delivery.source, event.repository, lambda _: event)
+
+    def _hinted(self, delivery: Delivery, hint: Hint) -> None:
+        host = self._ports.hosts.get(hint.source)
+        try:
+            repository = host.repository(hint.repository)
+        except NotFound as error:
+            self._finish(delivery, "ignored", f"the repository is gone: {error}")
+            return
+        self._planned(
+            delivery,
+            hint.source,
+            repository,
+            lambda reader: reader.event_of(hint, repository),
+            hint,
+        )
+
+    def _planned(
+        self,
+        delivery: Delivery,
+        source: SourceName,
+        repository: Repository,
+        event_of: Callable[[Reader], PlannedEvent],
+        hint: Hint | None = None,
+    ) -> None:
+        central, store = self._ports.central(), self._ports.store
+        rule = rule_for(central, source, repository.path)
+        if rule is None:
+            reason = f"{repository.path} matches no repository of the central config"
+            self._finish(delivery, "ignored", reason)
+            return
+        row = store.repository_row(source, repository)
+        leased = store.lease_repository(row.id, self._ports.clock.now(), LEASE)
+        if leased is None:
+            store.delay_delivery(
+                delivery, self._ports.clock.now() + 0.2, "its repository is busy", counted=False
+            )
+            return
+        try:
+            reader = self._reader(self._ports.hosts.get(source), central)
+            event = event_of(reader)
+            subject = Subject(
+                event,
+                leased.row,
+                store.repository_state(row.id),
+                rule,
+                delivery.received_at,
+                hint.only if hint else (),
+            )
+            self._decide(delivery, leased, reader, subject, again=bool(hint and hint.again))
+        except NothingToRead as nothing:
+            self._finish(delivery, "ignored", str(nothing))
+        finally:
+            store.release_repository(leased)
+
+    def _decide(
+        self,
+        delivery: Delivery,
+        leased: LeasedRepository,
+        reader: Reader,
+        subject: Subject,
+        *,
+        again: bool,
+    ) -> None:
+        facts = reader.facts(subject)
+        decided = plan(facts)
+        explained = json.dumps(explain(decided, facts))
+        try:
+            applied = self._ports.store.apply_plan(
+                leased,
+                subject.state.version,
+                Decided(decided, explained, again),
+                delivery,
+                self._ports.clock.now(),
+            )
+        except StaleFacts:
+            # Somebody recorded refs meanwhile: the same delivery is planned again at once.
+            self._ports.store.delay_delivery(
+                delivery, self._ports.clock.now(), "refs moved meanwhile", counted=False
+            )
+            return
+        builds = ", ".join(f"{image} {how}" for image, _, how in applied.builds)
+        LOG.info("%s: %s", decided.note, builds or "no build", extra=_about(delivery))
+
+    def _reader(self, host: GitHost, central: CentralConfig) -> Reader:
+        return Reader(host, self._ports.store, central, self._ports.executor, self._ports.clock)
+
+    def _rerun(self, delivery: Delivery, event: RerunRequested) -> None:
+        """Re-run on the host's page: every live claim of the commit is asked for again."""
+        central, store = self._ports.central(), self._ports.store
+        if rule_for(central, delivery.source, event.repository.path) is None:
+            self._finish(delivery, "ignored", f"{event.repository.path} is not configured")
+            return
+        row = store.repository_row(delivery.source, event.repository)
+        state = store.repository_state(row.id)
+        keys = [_key(c.kind, c.name) for c in state.claims if c.sha == event.sha]
+        hints = [
+            Hint(delivery.source, event.repository.id, key, again=True, by=event.sender.login)
+            for key in keys
+            if key
+        ]
+        now = self._ports.clock.now()
+        store.put_deliveries([incoming(h, f"{delivery.delivery}:{h.key}", now) for h in hints])
+        self._finish(delivery, "done", f"asked again for {', '.join(keys) or 'nothing'}")
+
+    def _finish(self, delivery: Delivery, state: str, reason: str) -> None:
+        self._ports.store.finish_delivery(delivery, state, reason, self._ports.clock.now())
+        LOG.info("%s: %s", state, reason, extra=_about(delivery))
+
+    def _later(self, delivery: Delivery, reason: str, after: float | None) -> None:
+        age = self._ports.clock.now() - delivery.received_at
+        # Nothing is given up while a host is down; the pause grows with the age, to five minutes.
+        pause = after if after is not None else min(300.0, max(1.0, age / 4))
+        until = self._ports.clock.now() + pause
+        self._ports.store.delay_delivery(delivery, until, reason, counted=False)
+        LOG.warning("later: %s", reason, extra=_about(delivery))
+
+    def _failed(self, delivery: Delivery, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        now = self._ports.clock.now()
+        if delivery.tries + 1 >= _TRIES:
+            self._finish(delivery, "dead", f"put aside after {_TRIES} tries: {text}")
+            self._ports.store.journal(JournalEntry(now, "delivery-dead", text))
+            return
+        until = now + 2.0**delivery.tries
+        self._ports.store.delay_delivery(delivery, until, text, counted=True)
+
+
+def incoming(hint: Hint, delivery: str, now: float) -> IncomingDelivery:
+    """A hint as a delivery of the source `manual`."""
+    import zlib
+
+    body = write(hint)
+    return IncomingDelivery(
+        MANUAL, delivery, "hint", "application/json", zlib.compress(body, 1), len(body), now
+    )
+
+
+def _key(kind: ClaimKind, name: str) -> str:
+    match kind:
+        case ClaimKind.BRANCH:
+            return f"refs/heads/{name}"
+        case ClaimKind.TAG:
+            return f"refs/tags/{name}"
+        case ClaimKind.REQUEST:
+            return f"request/{name}"
+        case ClaimKind.MERGE_GROUP:
+            return ""
+
+
+def _about(delivery: Delivery) -> Mapping[str, object]:
+    return fields(delivery=delivery.delivery, source=delivery.source)

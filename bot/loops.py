@@ -1,0 +1,113 @@
+"""Threads that do one thing over and over, woken when anything was committed.
+
+A loop that ends by an error ends the process: a silent half of a worker is worse than a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bot.ports import Clock, Temporary
+from bot.telemetry import fields
+
+LOG = logging.getLogger("pushwright.loops")
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`step` says whether it did something; then it is asked again at once. Else it waits for the
+    bell, at most `pause` seconds. `stuck`: seconds that one step may take."""
+
+    name: str
+    step: Callable[[], bool]
+    pause: float
+    stuck: float = 900.0
+
+
+class Bell:
+    """Rung when the store changed; a listener that was busy meanwhile hears it afterwards."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._rung = 0
+
+    def ring(self) -> None:
+        with self._condition:
+            self._rung += 1
+            self._condition.notify_all()
+
+    def wait(self, heard: int, seconds: float) -> int:
+        with self._condition:
+            self._condition.wait_for(lambda: self._rung != heard, seconds)
+            return self._rung
+
+
+class Worker:
+    """Runs loops until told to stop or until one of them breaks."""
+
+    def __init__(self, loops: Sequence[Loop], wait: Callable[[float], bool], clock: Clock) -> None:
+        self._loops = loops
+        self._wait = wait
+        self._clock = clock
+        self._bell = Bell()
+        self._stop = threading.Event()
+        self._broken: list[str] = []
+        self._beats: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Every loop ends after its step; builders go on without us."""
+        self._stop.set()
+        self._bell.ring()
+
+    def run(self) -> bool:
+        """Blocks; False when a loop broke or hung."""
+        names = {loop.name: loop for loop in self._loops}
+        threads = [
+            threading.Thread(target=self._turn, args=(loop,), name=loop.name, daemon=True)
+            for loop in self._loops
+        ]
+        threads.append(threading.Thread(target=self._ring, name="bell", daemon=True))
+        for thread in threads:
+            thread.start()
+        while not self._stop.wait(1.0):
+            now = self._clock.monotonic()
+            for name, beat in list(self._beats.items()):
+                if now - beat > names[name].stuck:
+                    LOG.error("loop %s hangs for %.0f s", name, now - beat)
+                    self._broken.append(name)
+                    self._stop.set()
+        self._bell.ring()
+        for thread in threads:
+            thread.join(timeout=8.0)
+        return not self._broken
+
+    def _turn(self, loop: Loop) -> None:
+        heard = 0
+        try:
+            while not self._stop.is_set():
+                self._beats[loop.name] = self._clock.monotonic()
+                if not self._once(loop):
+                    heard = self._bell.wait(heard, loop.pause)
+        except Exception:
+            LOG.exception("a loop broke", extra=fields(loop=loop.name))
+            self._broken.append(loop.name)
+            self._stop.set()
+
+    def _once(self, loop: Loop) -> bool:
+        try:
+            return loop.step()
+        except Temporary as error:
+            LOG.warning("%s", error, extra=fields(loop=loop.name))
+            self._stop.wait(min(error.after or 2.0, 30.0))
+            return False
+
+    def _ring(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if self._wait(0.5):
+                    self._bell.ring()
+            except Temporary:
+                self._stop.wait(1.0)

@@ -1,0 +1,371 @@
+"""Builds go forward: admitted within the limits, started, looked at, proven in the registry.
+
+Level-triggered: each step reads the row and a fresh observation, and writes one move. Nothing here
+depends on having seen an earlier step, so any worker can take over after any instruction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bot.core.advance import Cancel, Deadlines, Finish, Retry, Started, Stay, Step, Verify, advance
+from bot.core.builds import BuildState, Ended, LogLine, Outcome, Progress
+from bot.core.ids import Digest, ImageKey, Trust
+from bot.core.outcomes import classify, internal, refused_tag, settle
+from bot.core.recipe import (
+    Attempt,
+    LastDigests,
+    attempt_document,
+    cache_candidates,
+    final_recipe,
+    recipe_hash,
+)
+from bot.intake import Ports
+from bot.ports import AttemptSpec, HostError, Permanent, Registry, Temporary
+from bot.storage import AdmissionLimits, BuildRow, LeaseLost, Move, RepositoryRow
+from bot.telemetry import fields
+
+LOG = logging.getLogger("pushwright.scheduling")
+
+LEASE = 30.0
+_LOOK = 0.25
+"""Seconds between two looks at an active attempt (a local process: a lock and a file)."""
+
+_LOG_LINES = 2000
+_LOG_OFTEN = 2.0
+_LOG_SELDOM = 20.0
+
+
+class Scheduler:
+    """One `step` admits what fits and looks at each active build that is due."""
+
+    def __init__(self, ports: Ports, registry: Registry) -> None:
+        self._ports = ports
+        self._registry = registry
+        self._log_read_at: dict[str, float] = {}
+
+    def step(self) -> bool:
+        """True when something moved."""
+        moved = False
+        for build in self._admitted():
+            moved |= self._guarded(build, starting=True)
+        for build in self._ports.store.due_builds(self._now(), LEASE, 64):
+            moved |= self._guarded(build, starting=False)
+        return moved
+
+    def _admitted(self) -> tuple[BuildRow, ...]:
+        limits = self._ports.central().limits
+        wanted = AdmissionLimits(limits.builds, limits.builds_per_repository)
+        return tuple(self._ports.store.admit(wanted, self._now(), LEASE))
+
+    def _guarded(self, build: BuildRow, *, starting: bool) -> bool:
+        """One build's trouble is not another's."""
+        try:
+            if starting:
+                self._start(build)
+                return True
+            return self._look(build)
+        except LeaseLost:
+            return False
+        except Temporary as error:
+            LOG.warning("later: %s", error, extra=_about(build))
+            self._release(build, error.after or 2.0)
+        except Exception as error:
+            LOG.exception("a build could not be moved", extra=_about(build))
+            self._broken(build, error)
+        return False
+
+    # -- starting ----------------------------------------------------------------------------
+
+    def _start(self, build: BuildRow) -> None:
+        """Idempotent: the attempt's name is the lock, so a second start finds the first."""
+        if build.withdrawn:
+            self._apply(build, self._advance(build, None))
+            return
+        try:
+            spec = self._spec(build)
+            self._ports.executor.start(spec)
+        except Permanent as error:
+            self._end(build, internal(str(error)))
+            return
+        move = Move(
+            BuildState.RUNNING,
+            started_at=self._now(),
+            next_at=self._now() + _LOOK,
+            recipe_hash=spec.recipe_hash,
+        )
+        self._ports.store.move_build(build, move, self._now())
+        LOG.info("started %s", spec.name, extra=_about(build))
+
+    def _spec(self, build: BuildRow) -> AttemptSpec:
+        row = self._row(build)
+        needs = self._needs(build)
+        final = final_recipe(build.recipe, needs)
+        name = _pushed_name(build)
+        limits = self._ports.central().limits
+        seconds = build.plan.get("timeout_seconds")
+        attempt = Attempt(
+            number=build.attempt,
+            cache_mode=str(build.plan.get("cache_mode") or "inline"),
+            cache_from=self._cache_from(build, row, name),
+            cache_to=None,
+            limits={
+                "timeout_seconds": seconds if isinstance(seconds, int) else limits.build_seconds,
+                "silence_seconds": limits.silence_seconds,
+                "dockerd_seconds": 60,
+            },
+        )
+        document = attempt_document(final, attempt)
+        document["allowed"] = list(_texts(build.plan.get("names")))
+        document["insecure_hosts"] = self._insecure()
+        host = self._ports.hosts.get(row.source)
+        return AttemptSpec(
+            name=f"{build.id}-{build.attempt}",
+            recipe=document,
+            recipe_hash=recipe_hash(final),
+            trusted=build.trust is Trust.TRUSTED,
+            registries=tuple(sorted(self._ports.central().registries)),
+            credential=host.clone_credential(row.repository),
+            secrets=_pairs(build.plan.get("secrets")),
+        )
+
+    def _needs(self, build: BuildRow) -> Mapping[ImageKey, tuple[str, Digest]]:
+        found: dict[ImageKey, tuple[str, Digest]] = {}
+        for needed in self._ports.store.needed(build.id):
+            if needed.digest is not None:
+                found[needed.image] = (_pushed_name(needed), needed.digest)
+        return found
+
+    def _cache_from(self, build: BuildRow, row: RepositoryRow, name: str) -> tuple[str, ...]:
+        """Pinned by the digests that the database knows; nothing across trust levels upwards."""
+        if build.plan.get("cache_mode") == "none" or not name:
+            return ()
+        default = row.repository.default_branch or ""
+        refs = [*_texts(build.plan.get("refs")), f"refs/heads/{default}"]
+        found: list[Digest | None] = []
+        for ref in refs[:3]:
+            last = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, [ref])
+            found.append(last[1] if last and last[0] == name else None)
+        newest = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, [])
+        found += [None] * (3 - len(found))
+        known = LastDigests(
+            found[0], found[1], found[2], newest[1] if newest and newest[0] == name else None
+        )
+        return cache_candidates(name, known, tuple(_texts(build.plan.get("cache_from"))))
+
+    def _insecure(self) -> list[str]:
+        rules = self._ports.central().registries.values()
+        return sorted(rule.host for rule in rules if rule.insecure)
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def _look(self, build: BuildRow) -> bool:
+        if build.state is BuildState.TAGGING:
+            return self._settle_tags(build)
+        if build.state is BuildState.VERIFYING:
+            return self._verify_again(build)
+        if build.state is BuildState.STARTING and not build.withdrawn:
+            # Admitted by a worker that did not come back: the name makes starting again safe.
+            self._start(build)
+            return True
+        step = self._advance(build, self._name(build))
+        self._read_log(build, last=isinstance(step, Verify | Finish | Retry))
+        return self._apply(build, step)
+
+    def _advance(self, build: BuildRow, name: str | None) -> Step:
+        from bot.core.builds import NotThere
+
+        observation = self._ports.executor.observe(name) if name else NotThere()
+        limits = self._ports.central().limits
+        return advance(
+            _progress(build), observation, self._now(), Deadlines(float(limits.queue_seconds))
+        )
+
+    def _apply(self, build: BuildRow, step: Step) -> bool:
+        now = self._now()
+        match step:
+            case Stay(next_at, reason):
+                if reason and reason != build.reason:
+                    move = Move(build.state, reason=reason, next_at=next_at)
+                    self._ports.store.move_build(build, move, now)
+                else:
+                    self._ports.store.release_build(build, min(next_at, now + _LOOK))
+                return False
+            case Started(at):
+                move = Move(BuildState.RUNNING, started_at=at, next_at=now + _LOOK)
+                self._ports.store.move_build(build, move, now)
+            case Cancel():
+                self._ports.executor.cancel(self._name(build))
+                self._ports.store.release_build(build, now + _LOOK)
+            case Retry(after, outcome):
+                move = Move(
+                    BuildState.QUEUED, reason=outcome.message, next_at=now + after, outcome=outcome
+                )
+                self._ports.store.move_build(build, move, now)
+                LOG.warning("again in %.0f s: %s", after, outcome.message, extra=_about(build))
+            case Finish(outcome):
+                self._end(build, outcome)
+            case Verify(result):
+                moved = self._ports.store.move_build(
+                    build, Move(BuildState.VERIFYING, next_at=now), now
+                )
+                self._verify(moved, Ended(result, outcome=result.outcome))
+        return True
+
+    def _verify_again(self, build: BuildRow) -> bool:
+        observation = self._ports.executor.observe(self._name(build))
+        if isinstance(observation, Ended):
+            self._verify(build, observation)
+        else:
+            self._finish_or_retry(build, internal("the builder's result is gone"))
+        return True
+
+    def _verify(self, build: BuildRow, ended: Ended) -> None:
+        """The registry's answer to a HEAD is the proof; without it nothing is green."""
+        head: Digest | None = None
+        trouble = ""
+        digest = ended.result.digest if ended.result else None
+        if not build.check_only and digest is not None:
+            try:
+                head = self._registry.digest(_pushed_name(build), digest)
+            except Temporary as error:
+                if self._now() - (build.started_at or 0) < _timeout(build) + 300:
+                    raise
+                trouble = str(error)
+            except HostError as error:
+                trouble = str(error)
+        outcome = classify(ended, push=not build.check_only, head=head, registry_error=trouble)
+        self._finish_or_retry(build, outcome)
+
+    def _finish_or_retry(self, build: BuildRow, outcome: Outcome) -> None:
+        step = settle(outcome, build.attempt)
+        if isinstance(step, Retry) and not build.withdrawn:
+            self._apply(build, step)
+        else:
+            self._end(build, outcome)
+
+    def _end(self, build: BuildRow, outcome: Outcome) -> None:
+        state = outcome.state
+        if state is BuildState.SUCCEEDED:
+            outcome = self._with_size(build, outcome)
+            state = BuildState.TAGGING if not build.check_only else state
+        move = Move(state, reason=outcome.message, outcome=outcome, next_at=self._now())
+        moved = self._ports.store.move_build(build, move, self._now())
+        LOG.info("%s: %s", state, outcome.message, extra=_about(build))
+        if state is BuildState.TAGGING:
+            self._settle_tags(moved)
+
+    def _with_size(self, build: BuildRow, outcome: Outcome) -> Outcome:
+        if outcome.digest is None or outcome.size_bytes is not None:
+            return outcome
+        name = _pushed_name(build)
+        try:
+            size = self._registry.size(name, self._registry.manifest(name, outcome.digest))
+        except HostError:
+            return outcome  # a size is told where it is known; no build fails for it
+        return replace(outcome, size_bytes=size)
+
+    def _settle_tags(self, build: BuildRow) -> bool:
+        settled, refused = self._ports.store.build_tags_settled(build)
+        if not settled:
+            self._ports.store.release_build(build, self._now() + 1.0)
+            return False
+        outcome = build.outcome
+        if outcome is None:
+            outcome = internal("the outcome was lost")
+        elif refused and build.digest:
+            outcome = refused_tag(outcome, _pushed_name(build), build.digest, refused)
+        move = Move(outcome.state, reason=outcome.message, outcome=outcome)
+        self._ports.store.move_build(build, move, self._now())
+        return True
+
+    # -- logs --------------------------------------------------------------------------------
+
+    def _read_log(self, build: BuildRow, *, last: bool) -> None:
+        """A log that can't be read or stored never holds up a result."""
+        now, name = self._now(), self._name(build)
+        often = build.watched_until > now
+        pause = _LOG_OFTEN if often else _LOG_SELDOM
+        if not last and now - self._log_read_at.get(name, 0.0) < pause:
+            return
+        self._log_read_at[name] = now
+        try:
+            self._store_log(build, name)
+        except (HostError, OSError) as error:
+            LOG.warning("log not stored: %s", error, extra=_about(build))
+        if last:
+            self._log_read_at.pop(name, None)
+
+    def _store_log(self, build: BuildRow, name: str) -> None:
+        stored = build.log_n
+        while True:
+            lines: list[LogLine] = list(self._ports.executor.read_log(name, stored, _LOG_LINES))
+            if not lines:
+                return
+            stored = self._ports.store.append_log(build, lines, self._now())
+
+    # -- small things ------------------------------------------------------------------------
+
+    def _broken(self, build: BuildRow, error: Exception) -> None:
+        try:
+            self._finish_or_retry(build, internal(f"{type(error).__name__}: {error}"))
+        except (LeaseLost, HostError):
+            LOG.warning("its end could not be written", extra=_about(build))
+
+    def _release(self, build: BuildRow, after: float) -> None:
+        try:
+            self._ports.store.release_build(build, self._now() + after)
+        except (LeaseLost, HostError):
+            LOG.warning("its lease could not be given back", extra=_about(build))
+
+    def _row(self, build: BuildRow) -> RepositoryRow:
+        found = self._ports.store.build(build.id)
+        if found is None:
+            raise Permanent("the build's repository is gone from the database")
+        return found[1]
+
+    def _name(self, build: BuildRow) -> str:
+        return f"{build.id}-{build.attempt}"
+
+    def _now(self) -> float:
+        return self._ports.clock.now()
+
+
+def _progress(build: BuildRow) -> Progress:
+    withdrawn = build.withdrawn
+    return Progress(
+        id=build.id,
+        state=build.state,
+        attempt=build.attempt,
+        push=not build.check_only,
+        withdrawn="superseded" if withdrawn == "superseded" else "cancelled" if withdrawn else "",
+        queued_at=build.queued_at,
+        started_at=build.started_at,
+        timeout_seconds=_timeout(build),
+    )
+
+
+def _timeout(build: BuildRow) -> float:
+    seconds = build.plan.get("timeout_seconds")
+    return float(seconds) if isinstance(seconds, int | float) else 1800.0
+
+
+def _pushed_name(build: BuildRow) -> str:
+    names = _texts(build.plan.get("names"))
+    return names[0] if names else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list | tuple):
+        return ()
+    return tuple((str(pair[0]), str(pair[1])) for pair in value if len(pair) == 2)
+
+
+def _about(build: BuildRow) -> Mapping[str, object]:
+    return fields(build=build.id, attempt=build.attempt, sha=build.sha[:12])

@@ -1,0 +1,80 @@
+"""The composition root of the worker: the one place that knows which adapters are used."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+from bot.clock import SystemClock
+from bot.configfile import ConfigFile
+from bot.core.ids import HostKind
+from bot.executors.docker.executor import DockerExecutor, Surroundings
+from bot.hosts.factory import Hosts
+from bot.hosts.github import codec as github_codec
+from bot.hosts.gitlab import codec as gitlab_codec
+from bot.housekeeping import Housekeeper
+from bot.intake import Codec, Intake, Ports
+from bot.loops import Loop, Worker
+from bot.reconcile import Sweeper
+from bot.registry.client import Registries
+from bot.reporting import Reporter, StatusWriter, Tagger
+from bot.scheduling import Scheduler
+from bot.settings import Settings
+from bot.store import open_store
+
+CODECS: Mapping[HostKind, Codec] = {
+    HostKind.GITHUB: github_codec.parse,
+    HostKind.GITLAB: gitlab_codec.parse,
+}
+
+
+def make_worker(settings: Settings) -> Worker:
+    """Raises SettingsMistake, SchemaTooNew or Temporary, in words for an administrator."""
+    clock = SystemClock()
+    config = ConfigFile(settings.config, clock)
+    store = open_store(settings.database_url)
+    registry = Registries(config.current)
+    executor = DockerExecutor(
+        Surroundings(
+            folder=settings.attempts,
+            docker=lambda: config.current().docker,
+            auths=registry.plain_auths,
+            secret_file=lambda name: _secret_file(config, name),
+        ),
+        clock,
+    )
+    hosts = Hosts(config.current, clock)
+    ports = Ports(store, hosts, executor, clock, config.current)
+    return Worker(_loops(ports, registry), store.wait, clock)
+
+
+def _loops(ports: Ports, registry: Registries) -> Sequence[Loop]:
+    return (
+        Loop("decide-1", Intake(ports, CODECS).step, 1.0),
+        Loop("decide-2", Intake(ports, CODECS).step, 1.0),
+        Loop("schedule", Scheduler(ports, registry).step, 0.25),
+        Loop("report", Reporter(ports).step, 1.0),
+        Loop("status-1", StatusWriter(ports).step, 0.5),
+        Loop("status-2", StatusWriter(ports).step, 0.5),
+        Loop("tag", Tagger(ports, registry).step, 0.5),
+        Loop("sweep", Sweeper(ports).step, 5.0, stuck=3600.0),
+        Loop("house", Housekeeper(ports).step, 5.0),
+    )
+
+
+def _secret_file(config: ConfigFile, name: str) -> str | None:
+    rule = config.current().secrets.get(name)
+    return rule.file if rule else None
+
+
+def run(settings: Settings) -> int:
+    """Until SIGTERM or SIGINT; 70 when a loop broke."""
+    worker = make_worker(settings)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return 0 if worker.run() else 70
