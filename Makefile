@@ -1,0 +1,55 @@
+# What a newcomer needs: `make demo` and `make test`. The rest is for those who change pushwright.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PY := $(VENV)/bin/python
+HOST ?= github
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help venv demo test lint types bench lock schema clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+
+venv: $(VENV)/.ready ## the Python environment, from requirements.lock
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 2; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, this is $$(python3 -V)"; exit 2; }
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 2; }
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: ## a push becomes an image, on this machine (HOST=gitlab, EXIT=1)
+	@python3 tests/demo/preflight.py
+	@$(MAKE) --no-print-directory venv
+	@EXIT=$(EXIT) HOST=$(HOST) $(PY) -m tests.demo
+
+test: venv ## all tests that this machine can run; what it lacks is named
+	$(PY) -m pytest -q -n 2 --dist loadgroup tests
+
+lint: venv ## ruff and the import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+types: venv ## mypy --strict
+	$(VENV)/bin/mypy
+
+bench: venv ## measurements of this machine, as a table
+	$(PY) -m tests.bench
+
+lock: ## requirements.lock from the lower bounds in pyproject.toml
+	$(VENV)/bin/python -m pip install -q uv
+	$(VENV)/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+
+image: ## the bot's own image (IMAGE=registry/name:tag)
+	docker build -t $(IMAGE) .
+
+clean: ## everything that make made in this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+-include tests/tools/tools.mk

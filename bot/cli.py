@@ -1,0 +1,216 @@
+"""`pushwright`: the composition root of the command line.
+
+Each command imports what it needs when it runs, so that `tags` and `plan` start at once.
+Exit codes: 0 yes, 1 no (the reason on standard error), 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # noqa: BLE001  raised again unless it was written for people
+        return _explained(error)
+
+
+def _late(module: str, name: str) -> Command:
+    """Imported when the command runs: `tags` needs neither a database nor a web server."""
+
+    def run(options: argparse.Namespace) -> int:
+        from importlib import import_module
+
+        command: Command = getattr(import_module(f"bot.{module}"), name)
+        return command(options)
+
+    return run
+
+
+def _explained(error: Exception) -> int:
+    """Errors that are written for people are printed as they are; others keep their trace."""
+    from bot.settings import SettingsMistake
+
+    kinds: tuple[type[Exception], ...] = (SettingsMistake, OSError)
+    if "bot.ports" in sys.modules:
+        from bot.ports import HostError
+
+        kinds += (HostError,)
+    if "bot.storage" in sys.modules:
+        from bot.storage import SchemaTooNew
+
+        kinds += (SchemaTooNew,)
+    if not isinstance(error, kinds):
+        raise error
+    print(f"pushwright: {error}", file=sys.stderr)
+    return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pushwright",
+        description="Turns Git pushes into container images.",
+        epilog="Settings come from PUSHWRIGHT_* variables; docs/settings.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _processes(commands)
+    _offline(commands)
+    _operations(commands)
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"pushwright {version('pushwright')}"
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    command: Command,
+    text: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _processes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add(
+        commands,
+        "serve",
+        _late("processes", "serve"),
+        "run web and worker in one command, for one machine",
+        "PUSHWRIGHT_CONFIG=pushwright.yaml pushwright serve",
+    )
+    _add(
+        commands,
+        "web",
+        _late("processes", "web"),
+        "run the webhook receiver and the pages",
+        "pushwright web",
+    )
+    _add(
+        commands,
+        "worker",
+        _late("processes", "worker"),
+        "decide, build and report what the web process received",
+        "pushwright worker",
+    )
+    _add(
+        commands,
+        "migrate",
+        _late("processes", "migrate"),
+        "bring the database to this release's schema",
+        "PUSHWRIGHT_DATABASE_URL=postgresql+psycopg://bot@db/pushwright pushwright migrate",
+    )
+
+
+def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = _add(
+        commands,
+        "check-config",
+        _late("offline", "check"),
+        "check a .pushwright.yaml or a central config and print every mistake",
+        "pushwright check-config .pushwright.yaml",
+    )
+    check.add_argument("file", metavar="FILE")
+    plan = _add(
+        commands,
+        "plan",
+        _late("offline", "plan"),
+        "show what an event builds, and why or why not; needs no network",
+        "pushwright plan --host github --event push --payload push.json --config .pushwright.yaml",
+    )
+    _event_options(plan)
+    plan.add_argument(
+        "--changed", action="append", metavar="FILE", help="a changed path; may be repeated"
+    )
+    trust = plan.add_mutually_exclusive_group()
+    trust.add_argument("--trusted", dest="trusted", action="store_true", default=None)
+    trust.add_argument("--untrusted", dest="trusted", action="store_false")
+    tags = _add(
+        commands,
+        "tags",
+        _late("offline", "tags"),
+        "show the tags and labels that an event gives an image; needs no network",
+        "pushwright tags --host github --event push --payload push.json --json",
+    )
+    _event_options(tags)
+    tags.add_argument("--image", metavar="KEY", help="which image, where the file has several")
+
+
+def _event_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", required=True, choices=("github", "gitlab"))
+    parser.add_argument(
+        "--event", required=True, metavar="NAME", help='as the host names it ("push", "Push Hook")'
+    )
+    parser.add_argument("--payload", required=True, metavar="FILE", help="- for standard input")
+    parser.add_argument("--config", metavar="FILE", help="the repository's .pushwright.yaml")
+    parser.add_argument("--registry", default="registry.example.com", metavar="HOST")
+    parser.add_argument("--now", metavar="TIME", help="ISO 8601, for dates in tags")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    build = _add(
+        commands,
+        "build",
+        _late("operations", "build"),
+        "build a ref again, whatever its filters say",
+        "pushwright build acme/app refs/heads/main api",
+    )
+    build.add_argument("repository", metavar="REPO")
+    build.add_argument("ref", metavar="REF", help="branch, refs/tags/TAG or request/NUMBER")
+    build.add_argument("image", nargs="*", metavar="IMAGE")
+    build.add_argument("--source", help="where several sources have the repository")
+    replay = _add(
+        commands,
+        "replay",
+        _late("operations", "replay"),
+        "handle a delivery again",
+        "pushwright replay 72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    )
+    replay.add_argument("delivery", metavar="DELIVERY")
+    logs = _add(
+        commands,
+        "logs",
+        _late("operations", "logs"),
+        "print a build's log",
+        "pushwright logs 3f2a91",
+    )
+    logs.add_argument("build", metavar="BUILD", help="id or the start of one")
+    logs.add_argument("--follow", action="store_true", help="until the build ends")
+    cancel = _add(
+        commands,
+        "cancel",
+        _late("operations", "cancel"),
+        "stop a build",
+        "pushwright cancel 3f2a91",
+    )
+    cancel.add_argument("build", metavar="BUILD", help="id or the start of one")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
