@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bot.core.ids import ImageKey
+from bot.core.mistakes import Mistake
 
 CONFIG_FILE = ".pushwright.yaml"
 
@@ -157,6 +158,8 @@ class RepoConfig:
     concurrency: Concurrency = Concurrency()
     comment: CommentMode = "on-change"
     from_file: bool = True
+    warnings: tuple[Mistake, ...] = ()
+    """What was found and does not stop a build."""
 
     def image(self, key: ImageKey) -> Image | None:
         return next((image for image in self.images if image.key == key), None)
