@@ -1,0 +1,44 @@
+"""What is wrong inside one entry of `tags`, `flavor` or `image`: values, never exceptions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Field = Literal["tags", "flavor", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault in a text. `offset` counts characters from 0 in that text."""
+
+    offset: int
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntryMistake:
+    """One thing to mend: `entry` is the index in its list (from 0), `column` counts from 1.
+
+    Who knows the file adds its line: `file_column = entry.column + mistake.column - 1`.
+    """
+
+    entry: int
+    column: int
+    message: str
+    hint: str | None = None
+    field: Field = "tags"
+
+
+def nearest(word: str, valid: Iterable[str]) -> str | None:
+    """The hint "did you mean …" for a word that is not among the valid ones, or None."""
+    close = difflib.get_close_matches(word[:64], list(valid), n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else None
+
+
+def placed(fault: Fault, entry: int, field: Field) -> EntryMistake:
+    """The fault of an entry's text as a mistake of that entry."""
+    return EntryMistake(entry, fault.offset + 1, fault.message, fault.hint, field)
