@@ -65,7 +65,7 @@ def canonical_host(text: str) -> str:
 
     Takes what Docker config files use as keys too: `https://index.docker.io/v1/`.
     """
-    host = re.sub(r"^https?://", "", text.strip()).partition("/")[0]
+    host = re.sub(r"^https?://", "", text).partition("/")[0]
     name, port = _split_port(host)
     if not _HOST.fullmatch(name) or (port is not None and not _PORT.fullmatch(port)):
         raise Permanent(f"{text[:300]!r} is no registry host")

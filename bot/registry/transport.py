@@ -66,6 +66,14 @@ class Request:
     body: bytes | Readable | None = field(default=None, repr=False)
 
 
+class _Session(requests.Session):
+    """Even with allow_redirects=False requests parses Location (any ValueError comes through) and
+    reads the redirect's whole body, however large: it must not see redirects at all."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        return None
+
+
 class Transport:
     """Sends requests; everything that goes wrong on the way is `Temporary` or `Permanent`."""
 
@@ -125,7 +133,7 @@ class Transport:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             session.trust_env = False  # no netrc: credentials come from the auth file alone
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["User-Agent"] = "pushwright"

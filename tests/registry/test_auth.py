@@ -68,9 +68,7 @@ def test_basic_refused_says_what_to_do_and_shows_no_secret(
     file = auth_file(tmp_path / "config.json", clock, host, entry)
     client = make_client(Endpoint(host, credentials=file, insecure=True))
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(
-        Forbidden, match="bot-auth-file credentials with pull on api"
-    ) as caught:
+    with pytest.raises(Forbidden, match="bot-auth-file credentials with pull on api") as caught:
         client.digest(f"{host}/api", "v1")
     shown = "".join(traceback.format_exception(caught.value)) + caplog.text
     secrets = Credential("robot", "canary-wrong-password").secrets
