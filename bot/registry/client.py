@@ -219,7 +219,13 @@ class RegistryClient:
         for wait in _WAITS:
             if wait:
                 self._sleep(wait)
-            shown = self.digest(str(image), tag)
+            try:
+                shown = self.digest(str(image), tag)
+            except Temporary as error:
+                # docker-registry on files answers 500 while another writer has the link open.
+                if error.after is not None or wait == _WAITS[-1]:
+                    raise
+                continue
             if shown == digest:
                 return
         raise Temporary(

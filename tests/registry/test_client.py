@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -172,3 +174,21 @@ def test_a_plain_registry_is_not_spoken_to_unless_said_so(
     with pytest.raises(Temporary, match="TLS"):
         make_client(Endpoint(registry.host)).digest(f"{registry.host}/api", "v1")
     assert (registry.traffic() - before).count() == 0
+
+
+def test_one_client_in_many_threads(
+    registry: RegistryProcess, client: RegistryClient, repository: str, name: str
+) -> None:
+    """docker-registry itself answers 500 now and then when one image gets many tags at once."""
+    digest = push(registry.url, repository, make_image("threads"), "git-1")
+
+    def move(number: int) -> bool:
+        for _ in range(20):
+            with suppress(Temporary):
+                client.move(name, f"t{number}", digest)
+                return True
+        return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(move, range(40)))
+    assert {client.digest(name, f"t{number}") for number in range(40)} == {digest}
