@@ -32,7 +32,7 @@ class ConfiguredRegistries:
         return Endpoint(host, credentials, insecure=rule.insecure, ca_file=rule.ca_file)
 
     def plain_auths(self, hosts: Sequence[str]) -> Mapping[str, object]:
-        """A Docker config document with plain credentials for trusted builders, helpers run here."""
+        """A Docker config document with plain credentials for trusted builders."""
         auths: dict[str, object] = {}
         for host in hosts:
             rule = self._rule(host)

@@ -135,7 +135,7 @@ class AuthFile:
             except (OSError, Permanent) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)
                 if self._document is None:
-                    raise Permanent(f"bot-auth-file {self._path}: {reason}") from None
+                    raise Permanent(f"auth file {self._path}: {reason}") from None
                 _LOG.warning("auth file %s: %s; the last good one stays", self._path, reason)
             return self._document
 
