@@ -1,0 +1,87 @@
+"""Which client speaks to BuildKit here: buildx where there is one, else a docker client before 23.
+
+A docker client from 23 on without buildx silently takes the legacy builder: never used alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from bot.builder.budget import Budget
+from bot.builder.classes import BuildClass
+from bot.builder.outcome import BuildFailed
+from bot.builder.processes import Command, run
+
+_PLUGIN_FOLDERS = (
+    "/usr/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+)
+_LAST_BUILT_IN = 22
+
+
+class Kind(Enum):
+    BUILDX = "buildx"
+    DOCKER = "docker"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    kind: Kind
+    program: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.version}"
+
+
+def choose(override: Path | None, env: Mapping[str, str], cwd: Path, budget: Budget) -> Client:
+    """The first that answers. Raises BuildFailed (config) naming what to install."""
+    candidates = [str(override)] if override else _candidates()
+    seen = []
+    for program in candidates:
+        client = _identify(program, env, cwd, budget)
+        if client is not None:
+            return client
+        seen.append(program)
+    raise BuildFailed(
+        BuildClass.CONFIG,
+        "no build client: install docker-buildx (or run `make tools`), or Debian 12's docker.io; "
+        + (f"not usable alone: {', '.join(seen)}" if seen else "no docker is on PATH"),
+    )
+
+
+def _candidates() -> list[str]:
+    path = os.environ.get("PATH", os.defpath)
+    found = [shutil.which("docker-buildx", path=path), shutil.which("buildx", path=path)]
+    found += [str(Path(folder, "docker-buildx")) for folder in _PLUGIN_FOLDERS]
+    found += [str(Path(folder, "docker")) for folder in [*path.split(os.pathsep), "/usr/bin"]]
+    usable = [program for program in found if program and os.access(program, os.X_OK)]
+    return list(dict.fromkeys(usable))
+
+
+def _identify(program: str, env: Mapping[str, str], cwd: Path, budget: Budget) -> Client | None:
+    """A client that can drive BuildKit, else None."""
+    buildx = "buildx" in Path(program).name
+    argv = [program, "version"] if buildx else [program, "--version"]
+    try:
+        answer = run(Command(argv, env, cwd), budget, silence=10)
+    except OSError:
+        return None
+    text = answer.output.decode("utf-8", "replace")
+    if answer.code != 0:
+        return None
+    if buildx:
+        found = re.search(r"buildx v?(\S+)", text)
+        return Client(Kind.BUILDX, program, found[1] if found else "unknown")
+    found = re.search(r"Docker version (\d+)([^\s,]*)", text)
+    if found and int(found[1]) <= _LAST_BUILT_IN:
+        return Client(Kind.DOCKER, program, found[1] + found[2])
+    return None

@@ -1,0 +1,200 @@
+"""Two questions that the builder has for a registry: which digest has this name, how large is it.
+
+HEAD and GET of manifests over urllib, Basic and Bearer authorisation with the plain `auths` of a
+Docker config.json. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import re
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO, Any
+
+from bot.builder.references import Reference
+
+ACCEPT = (
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.v2+json"
+)
+_MANIFEST_LIMIT = 4 << 20
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_DOCKER_HUB = "https://index.docker.io/v1/"
+
+
+class RegistryError(Exception):
+    """`status` is the HTTP status, None where there was no answer at all."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow with the same method, and never carry our authorisation along."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],  # noqa: ARG002 (urllib's signature)
+        code: int,  # noqa: ARG002
+        msg: str,  # noqa: ARG002
+        headers: http.client.HTTPMessage,  # noqa: ARG002
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith(("http://", "https://")):
+            return None
+        return urllib.request.Request(  # noqa: S310 (the scheme is checked)
+            newurl, headers={"Accept": ACCEPT}, method=req.get_method()
+        )
+
+
+class Registry:
+    """All registries of one run. `insecure`: hosts that may be asked over plain HTTP."""
+
+    def __init__(
+        self, auths: Mapping[str, Any], insecure: Collection[str], timeout: float = 2.0
+    ) -> None:
+        self._auths = auths
+        self._insecure = insecure
+        self._timeout = timeout
+        self._headers: dict[str, str] = {}
+        self._schemes: dict[str, str] = {}
+
+    def digest(self, reference: Reference) -> str | None:
+        """None: there is no such manifest. Raises RegistryError."""
+        answer = self._ask("HEAD", reference, reference.wanted)
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise RegistryError(f"{reference.host} answered {answer.status}", answer.status)
+        known = answer.headers.get("docker-content-digest")
+        if known:
+            return known
+        body = self._ask("GET", reference, reference.wanted).body
+        return "sha256:" + hashlib.sha256(body).hexdigest()
+
+    def size(self, reference: Reference, digest: str) -> int:
+        """Compressed bytes of one platform's image: its configuration and layers."""
+        document = self._manifest(reference, digest)
+        if "manifests" in document:
+            inner = [
+                item
+                for item in document["manifests"]
+                if item.get("platform", {}).get("architecture") != "unknown"
+            ]
+            document = self._manifest(reference, inner[0]["digest"]) if inner else {}
+        layers = [document.get("config", {}), *document.get("layers", [])]
+        return sum(int(item.get("size", 0)) for item in layers)
+
+    def _manifest(self, reference: Reference, digest: str) -> dict[str, Any]:
+        answer = self._ask("GET", reference, digest)
+        if answer.status != 200:
+            raise RegistryError(f"{reference.host} answered {answer.status}", answer.status)
+        try:
+            document: Any = json.loads(answer.body)
+        except ValueError as error:
+            raise RegistryError(f"{reference.host} sent a manifest that is not JSON") from error
+        return document if isinstance(document, dict) else {}
+
+    def _ask(self, method: str, reference: Reference, wanted: str) -> _Answer:
+        key = reference.name
+        answer = self._try(method, reference, wanted, self._headers.get(key))
+        if answer.status == 401 and key not in self._headers:
+            header = self._authorise(reference, answer.headers.get("www-authenticate", ""))
+            if header:
+                self._headers[key] = header
+                answer = self._try(method, reference, wanted, header)
+        return answer
+
+    def _try(self, method: str, reference: Reference, wanted: str, header: str | None) -> _Answer:
+        host = "registry-1.docker.io" if reference.host == "docker.io" else reference.host
+        headers = {"Accept": ACCEPT, **({"Authorization": header} if header else {})}
+        path = f"{host}/v2/{reference.repository}/manifests/{wanted}"
+        schemes = ("http", "https") if reference.host in self._insecure else ("https",)
+        known = self._schemes.get(reference.host)
+        error: RegistryError | None = None
+        for scheme in (known,) if known else schemes:
+            try:
+                answer = self._send(method, f"{scheme}://{path}", headers)
+            except RegistryError as problem:
+                error = error or problem
+                continue
+            self._schemes[reference.host] = scheme
+            return answer
+        raise error or RegistryError(f"{host} does not answer")
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str]) -> _Answer:
+        request = urllib.request.Request(  # noqa: S310 (http or https by construction)
+            url, headers=dict(headers), method=method
+        )
+        opener = urllib.request.build_opener(
+            _Redirects(), urllib.request.HTTPSHandler(context=ssl.create_default_context())
+        )
+        try:
+            with opener.open(request, timeout=self._timeout) as answer:
+                body = answer.read(_MANIFEST_LIMIT)
+                return _Answer(answer.status, _lower(answer.headers), body)
+        except urllib.error.HTTPError as error:
+            with error:
+                return _Answer(error.code, _lower(error.headers), b"")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            host = urllib.parse.urlsplit(url).netloc
+            raise RegistryError(f"{host} does not answer: {error}") from error
+
+    def _authorise(self, reference: Reference, challenge: str) -> str | None:
+        basic = self._basic(reference.host)
+        if challenge.lower().startswith("basic"):
+            return basic
+        fields = dict(_CHALLENGE.findall(challenge))
+        realm = fields.get("realm", "")
+        secure = realm.startswith("https://")
+        if not secure and not (realm.startswith("http://") and reference.host in self._insecure):
+            return None
+        query = {"scope": fields.get("scope") or f"repository:{reference.repository}:pull"}
+        if "service" in fields:
+            query["service"] = fields["service"]
+        url = f"{realm}{'&' if '?' in realm else '?'}{urllib.parse.urlencode(query)}"
+        answer = self._send("GET", url, {"Authorization": basic} if basic else {})
+        try:
+            document = json.loads(answer.body)
+            return f"Bearer {document.get('token') or document['access_token']}"
+        except (ValueError, KeyError, AttributeError):
+            return None
+
+    def _basic(self, host: str) -> str | None:
+        names = [host, f"https://{host}", f"https://{host}/v1/", f"https://{host}/v2/"]
+        if host == "docker.io":
+            names.append(_DOCKER_HUB)
+        for name in names:
+            entry = self._auths.get(name)
+            if not isinstance(entry, dict):
+                continue
+            if entry.get("auth"):
+                return f"Basic {entry['auth']}"
+            if entry.get("username"):
+                pair = f"{entry['username']}:{entry.get('password', '')}"
+                return "Basic " + base64.b64encode(pair.encode()).decode()
+        return None
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,245 @@
+"""The run: fetch, wait for dockerd, preflight, build and push, verify. One `Result` at its end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.builder.budget import Budget
+from bot.builder.building import Builder, Built, Site
+from bot.builder.classes import BuildClass
+from bot.builder.clients import choose
+from bot.builder.commands import unsupported
+from bot.builder.daemon import Daemon
+from bot.builder.manifests import Registry, RegistryError
+from bot.builder.outcome import BuildFailed, Result
+from bot.builder.recipe import Push, Recipe
+from bot.builder.records import Records
+from bot.builder.redaction import Redactor
+from bot.builder.references import parse_reference
+from bot.builder.source import Checkout, Fetcher
+from bot.builder.tree import locate
+
+_VERIFY_WAITS = (0.2, 1.0, 3.0, 8.0)
+_GO_ON = "the build goes on without it"
+
+
+class Run:
+    """Holds what the phases share; `go` never raises."""
+
+    def __init__(
+        self, recipe: Recipe, budget: Budget, records: Records, redactor: Redactor
+    ) -> None:
+        self._recipe = recipe
+        self._budget = budget
+        self._records = records
+        self._redactor = redactor
+        self.result = Result()
+        self._daemon = Daemon(recipe.docker.host)
+        self._auths = _auths(recipe.docker.config_dir)
+
+    def go(self) -> Result:
+        """Every end is a class; what has no name is `internal`, its traceback in the log."""
+        result = self.result
+        try:
+            self._phases()
+        except BuildFailed as failure:
+            result.fail(failure)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            kind = BuildClass.OUT_OF_DISK if full else BuildClass.INTERNAL
+            result.fail(BuildFailed(kind, f"in the builder: {error}"))
+        except Exception as error:  # noqa: BLE001 (a result is owed, whatever happens)
+            self._records.note(traceback.format_exc())
+            result.fail(
+                BuildFailed(BuildClass.INTERNAL, f"in the builder: {type(error).__name__}: {error}")
+            )
+        result.message = self._redactor.text(result.message)
+        result.warnings = [self._redactor.text(text) for text in result.warnings]
+        return result
+
+    def _phases(self) -> None:
+        recipe, result = self._recipe, self.result
+        with self._phase("fetch"):
+            checkout = Fetcher(recipe.source, recipe.workdir, self._budget, self._records).checkout(
+                recipe.limits
+            )
+            self._take(checkout)
+            inputs = locate(checkout.folder, recipe.build.context, recipe.build.dockerfile)
+            _check_secrets(recipe)
+        with self._phase("wait"):
+            daemon = self._daemon.wait(recipe.limits.dockerd, self._budget)
+            result.daemon = daemon.version
+        with self._phase("preflight"):
+            env = client_environment(recipe, self._auths)
+            client = choose(recipe.docker.client, env, recipe.workdir, self._budget)
+            result.client = str(client)
+            mistakes, warnings = unsupported(recipe.build, client)
+            result.warnings += warnings
+            if mistakes:
+                raise BuildFailed(BuildClass.CONFIG, "; ".join(mistakes))
+            cache_from = self._candidates()
+        builder = Builder(
+            recipe,
+            Site(inputs, client, daemon, env),
+            self._budget,
+            (self._records, self._redactor),
+        )
+        with self._phase("build"):
+            try:
+                built = builder.build(cache_from)
+            except BuildFailed as failure:
+                raise self._told_by_daemon(failure) from failure
+            finally:
+                result.cache = builder.summary(len(recipe.cache.sources), len(cache_from))
+        with self._phase("verify"):
+            self._verify(built)
+        result.kind = BuildClass.SUCCEEDED
+        result.message = "built and pushed" if recipe.push else "built, not pushed"
+
+    def _take(self, checkout: Checkout) -> None:
+        self.result.tree = checkout.tree
+        self.result.warnings += checkout.warnings
+        for warning in checkout.warnings:
+            self._records.note(warning)
+
+    def _candidates(self) -> list[str]:
+        """Those cache references that answer: a dead one would only delay the build."""
+        recipe = self._recipe
+        insecure = set(recipe.cache.insecure_hosts)
+        if recipe.push and recipe.push.insecure:
+            insecure.add(parse_reference(recipe.push.reference).host)
+        registry = Registry(self._auths, insecure)
+        found, dead = [], set()
+        for text in dict.fromkeys(recipe.cache.sources):
+            self._budget.check()
+            reference = parse_reference(text)
+            if reference.host in dead:
+                continue
+            try:
+                digest = registry.digest(reference)
+            except RegistryError as error:
+                dead.add(reference.host)
+                self._records.note(f"cache: {text}: {error}; {_GO_ON}")
+                continue
+            if digest is None:
+                self._records.note(f"cache: {text} does not exist; {_GO_ON}")
+            else:
+                self._records.note(f"cache: {text} found")
+                found.append(text)
+        return found
+
+    def _told_by_daemon(self, failure: BuildFailed) -> BuildFailed:
+        """A daemon that is gone explains every failure that isn't a step's own."""
+        ended = (BuildClass.CANCELLED, BuildClass.TIMEOUT, BuildClass.STEP)
+        if failure.kind in ended or self._daemon.answers():
+            return failure
+        return BuildFailed(
+            BuildClass.DOCKERD_DOWN, f"dockerd died during the build ({failure.message[:300]})"
+        )
+
+    def _verify(self, built: Built) -> None:
+        push = self._recipe.push
+        if push is None:
+            return
+        for pause in (*_VERIFY_WAITS, None):
+            try:
+                self._compare(push, built)
+            except RegistryError as error:
+                if pause is None:
+                    raise BuildFailed(
+                        BuildClass.REGISTRY_UNAVAILABLE,
+                        f"pushed, but the registry does not confirm it: {error}",
+                    ) from error
+                self._budget.sleep(pause)
+            else:
+                return
+
+    def _compare(self, push: Push, built: Built) -> None:
+        reference = parse_reference(push.reference)
+        insecure = {reference.host} if push.insecure else set()
+        registry = Registry(self._auths, insecure, timeout=10.0)
+        shown = registry.digest(reference)
+        if shown is None:
+            raise RegistryError(f"{push.reference} is not there", 404)
+        if shown != built.digest:
+            raise BuildFailed(
+                BuildClass.INTERNAL,
+                f"{push.reference} is {shown} in the registry, but {built.digest} was pushed",
+            )
+        self.result.digest = shown
+        self.result.size_bytes = registry.size(reference, shown)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        self._records.phase(name, "start")
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - started
+            self.result.phases[name] = seconds
+            self._records.phase(name, "end", seconds)
+
+
+def client_environment(recipe: Recipe, auths: Mapping[str, Any]) -> dict[str, str]:
+    """The client's whole environment; its config.json holds `auths` and nothing else (a `proxies`
+    entry would become build arguments, a credential helper would be run)."""
+    config = recipe.workdir / "docker-config"
+    config.mkdir(mode=0o700)
+    document = config / "config.json"
+    document.touch(mode=0o600)
+    document.write_text(json.dumps({"auths": auths}))
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(recipe.workdir / "home"),
+        "DOCKER_HOST": recipe.docker.host,
+        "DOCKER_CONFIG": str(config),
+        "DOCKER_BUILDKIT": "1",
+        "BUILDX_CONFIG": str(recipe.workdir / "buildx"),
+        "BUILDX_GIT_INFO": "false",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        "BUILDX_METADATA_PROVENANCE": "disabled",
+        "LC_ALL": "C",
+    }
+
+
+def _auths(folder: Path | None) -> dict[str, Any]:
+    """The plain `auths` of config.json; none where there is no such file."""
+    if folder is None:
+        return {}
+    try:
+        document: Any = json.loads((folder / "config.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BuildFailed(BuildClass.CONFIG, f"docker config.json: {error}") from error
+    auths = document.get("auths") if isinstance(document, dict) else None
+    return auths if isinstance(auths, dict) else {}
+
+
+def _check_secrets(recipe: Recipe) -> None:
+    missing = [secret.id for secret in recipe.build.secrets if not secret.file.is_file()]
+    if missing:
+        raise BuildFailed(
+            BuildClass.CONFIG,
+            f"build secret {', '.join(missing)}: its file is not there (central config, `secrets`)",
+        )
+
+
+def secret_values(files: Sequence[Path]) -> list[bytes]:
+    """What to hide; a file that can't be read holds nothing that could leak from here."""
+    values = []
+    for path in files:
+        try:
+            values.append(path.read_bytes())
+        except OSError:
+            continue
+    return values
