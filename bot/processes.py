@@ -8,16 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
+from typing import NoReturn
 
 from bot.settings import Settings, read_settings
 from bot.telemetry import start_logging
 
 
-def web(_options: argparse.Namespace) -> int:
+def web(_options: argparse.Namespace) -> NoReturn:
     """Becomes gunicorn: the process manager that is seen is the one that runs."""
     command = _gunicorn()
     os.execv(command[0], command)  # noqa: S606  an argument list, no shell is wanted
-    return 1
 
 
 def worker(_options: argparse.Namespace) -> int:

@@ -47,7 +47,9 @@ class Reporter:
 
     def _render(self, report: DueReport) -> None:
         now = self._ports.clock.now()
-        rendered = render(report, now, self._ports.central().public_url)
+        url = self._ports.central().public_url
+        newest = report.claims[0].page if report.claims else ""
+        rendered = render(report, now, url, f"{url}/reports/{newest}" if newest else None)
         self._ports.store.want_statuses(report, rendered.statuses, now, rendered.next_at)
 
 

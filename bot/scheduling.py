@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.advance import Cancel, Deadlines, Finish, Retry, Started, Stay, Step, Verify, advance
-from bot.core.builds import BuildState, Ended, LogLine, Outcome, Progress
+from bot.core.builds import BuildState, Ended, LogLine, NotThere, Outcome, Progress
 from bot.core.ids import Digest, ImageKey, Trust
 from bot.core.outcomes import classify, internal, refused_tag, settle
+from bot.core.plans import ClaimKind
 from bot.core.recipe import (
     Attempt,
     LastDigests,
@@ -24,7 +25,7 @@ from bot.core.recipe import (
 )
 from bot.intake import Ports
 from bot.ports import AttemptSpec, HostError, Permanent, Registry, Temporary
-from bot.storage import AdmissionLimits, BuildRow, LeaseLost, Move, RepositoryRow
+from bot.storage import AdmissionLimits, BuildRow, ClaimView, LeaseLost, Move, RepositoryRow
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.scheduling")
@@ -100,16 +101,15 @@ class Scheduler:
         LOG.info("started %s", spec.name, extra=_about(build))
 
     def _spec(self, build: BuildRow) -> AttemptSpec:
-        row = self._row(build)
+        row, refs = self._origin(build)
         needs = self._needs(build)
         final = final_recipe(build.recipe, needs)
-        name = _pushed_name(build)
         limits = self._ports.central().limits
         seconds = build.plan.get("timeout_seconds")
         attempt = Attempt(
             number=build.attempt,
             cache_mode=str(build.plan.get("cache_mode") or "inline"),
-            cache_from=self._cache_from(build, row, name),
+            cache_from=self._cache_from(build, row, refs),
             cache_to=None,
             limits={
                 "timeout_seconds": seconds if isinstance(seconds, int) else limits.build_seconds,
@@ -119,7 +119,9 @@ class Scheduler:
         )
         document = attempt_document(final, attempt)
         document["allowed"] = list(_texts(build.plan.get("names")))
-        document["insecure_hosts"] = self._insecure()
+        cache = document["cache"]
+        if isinstance(cache, dict):
+            cache["insecure_hosts"] = self._insecure()
         host = self._ports.hosts.get(row.source)
         return AttemptSpec(
             name=f"{build.id}-{build.attempt}",
@@ -138,22 +140,21 @@ class Scheduler:
                 found[needed.image] = (_pushed_name(needed), needed.digest)
         return found
 
-    def _cache_from(self, build: BuildRow, row: RepositoryRow, name: str) -> tuple[str, ...]:
+    def _cache_from(
+        self, build: BuildRow, row: RepositoryRow, refs: tuple[str, ...]
+    ) -> tuple[str, ...]:
         """Pinned by the digests that the database knows; nothing across trust levels upwards."""
+        name = _pushed_name(build)
         if build.plan.get("cache_mode") == "none" or not name:
             return ()
-        default = row.repository.default_branch or ""
-        refs = [*_texts(build.plan.get("refs")), f"refs/heads/{default}"]
-        found: list[Digest | None] = []
-        for ref in refs[:3]:
-            last = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, [ref])
-            found.append(last[1] if last and last[0] == name else None)
-        newest = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, [])
-        found += [None] * (3 - len(found))
-        known = LastDigests(
-            found[0], found[1], found[2], newest[1] if newest and newest[0] == name else None
-        )
-        return cache_candidates(name, known, tuple(_texts(build.plan.get("cache_from"))))
+
+        def last(*keys: str) -> Digest | None:
+            found = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, keys)
+            return found[1] if found and found[0] == name else None
+
+        own, target, default = (last(ref) if ref else None for ref in refs)
+        known = LastDigests(own, target, default, last())
+        return cache_candidates(name, known, _texts(build.plan.get("cache_from")))
 
     def _insecure(self) -> list[str]:
         rules = self._ports.central().registries.values()
@@ -175,8 +176,6 @@ class Scheduler:
         return self._apply(build, step)
 
     def _advance(self, build: BuildRow, name: str | None) -> Step:
-        from bot.core.builds import NotThere
-
         observation = self._ports.executor.observe(name) if name else NotThere()
         limits = self._ports.central().limits
         return advance(
@@ -320,11 +319,18 @@ class Scheduler:
         except (LeaseLost, HostError):
             LOG.warning("its lease could not be given back", extra=_about(build))
 
-    def _row(self, build: BuildRow) -> RepositoryRow:
+    def _origin(self, build: BuildRow) -> tuple[RepositoryRow, tuple[str, str, str]]:
+        """Its repository, and the refs whose last images may hold its steps: its own, the target
+        of its request, the default branch."""
         found = self._ports.store.build(build.id)
         if found is None:
             raise Permanent("the build's repository is gone from the database")
-        return found[1]
+        _, row, claims = found
+        own = next((_ref(claim) for claim in claims), "")
+        bases = (str(claim.wish.get("base_branch") or "") for claim in claims)
+        target = next((f"refs/heads/{base}" for base in bases if base), "")
+        branch = row.repository.default_branch
+        return row, (own, target, f"refs/heads/{branch}" if branch else "")
 
     def _name(self, build: BuildRow) -> str:
         return f"{build.id}-{build.attempt}"
@@ -355,6 +361,18 @@ def _timeout(build: BuildRow) -> float:
 def _pushed_name(build: BuildRow) -> str:
     names = _texts(build.plan.get("names"))
     return names[0] if names else ""
+
+
+def _ref(claim: ClaimView) -> str:
+    match claim.kind:
+        case ClaimKind.BRANCH:
+            return f"refs/heads/{claim.name}"
+        case ClaimKind.TAG:
+            return f"refs/tags/{claim.name}"
+        case ClaimKind.REQUEST:
+            return f"request/{claim.name}"
+        case ClaimKind.MERGE_GROUP:
+            return ""
 
 
 def _texts(value: object) -> tuple[str, ...]:

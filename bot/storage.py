@@ -166,6 +166,8 @@ class ClaimView:
     wish: Mapping[str, object]
     created_at: float
     images: tuple[ClaimImageView, ...]
+    page: str = ""
+    """128 random bits in hex: the id of its own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +356,9 @@ class Store(Protocol):
         self, build_id: BuildId, attempt: int | None, after: int, limit: int
     ) -> Sequence[LogLine]: ...
 
+    def tail_log(self, build_id: BuildId, limit: int) -> Sequence[LogLine]:
+        """The last lines of the newest attempt."""
+
     def steps(self, build_id: BuildId) -> Sequence[Mapping[str, object]]: ...
 
     def watch_log(self, build_id: BuildId, until: float) -> None:
@@ -405,6 +410,8 @@ class Store(Protocol):
         self, build_id: BuildId
     ) -> tuple[BuildRow, RepositoryRow, tuple[ClaimView, ...]] | None:
         """For its page."""
+
+    def claim_by_page(self, page: str) -> tuple[ClaimView, RepositoryRow] | None: ...
 
     def find_builds(
         self, prefix: str = "", repository_id: int | None = None, limit: int = 50

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 from bot.clock import SystemClock
 from bot.configfile import ConfigFile
-from bot.core.ids import HostKind
+from bot.core.centralconfig import CentralConfig
+from bot.core.ids import HostKind, SourceName
 from bot.executors.docker.executor import DockerExecutor, Surroundings
 from bot.hosts.factory import Hosts
 from bot.hosts.github import codec as github_codec
@@ -16,8 +17,10 @@ from bot.hosts.gitlab import codec as gitlab_codec
 from bot.housekeeping import Housekeeper
 from bot.intake import Codec, Intake, Ports
 from bot.loops import Loop, Worker
+from bot.ports import GitHost
 from bot.reconcile import Sweeper
-from bot.registry.client import Registries
+from bot.registry.client import RegistryClient
+from bot.registry.configured import ConfiguredRegistries
 from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
 from bot.settings import Settings
@@ -29,27 +32,44 @@ CODECS: Mapping[HostKind, Codec] = {
 }
 
 
+class LiveHosts:
+    """Clients of the sources of the config in force. Satisfies `bot.ports.HostFactory`."""
+
+    def __init__(self, config: Callable[[], CentralConfig], clock: SystemClock) -> None:
+        self._config = config
+        self._seen = config()
+        self._hosts = Hosts(self._seen.sources, clock)
+
+    def get(self, source: SourceName) -> GitHost:
+        config = self._config()
+        if config is not self._seen:
+            self._hosts.replace(config.sources)
+            self._seen = config
+        return self._hosts.get(source)
+
+
 def make_worker(settings: Settings) -> Worker:
     """Raises SettingsMistake, SchemaTooNew or Temporary, in words for an administrator."""
     clock = SystemClock()
     config = ConfigFile(settings.config, clock)
     store = open_store(settings.database_url)
-    registry = Registries(config.current)
+    registries = ConfiguredRegistries(config.current, clock)
+    registry = RegistryClient(registries.endpoint, clock)
     executor = DockerExecutor(
         Surroundings(
             folder=settings.attempts,
             docker=lambda: config.current().docker,
-            auths=registry.plain_auths,
+            auths=registries.plain_auths,
             secret_file=lambda name: _secret_file(config, name),
         ),
         clock,
     )
-    hosts = Hosts(config.current, clock)
+    hosts = LiveHosts(config.current, clock)
     ports = Ports(store, hosts, executor, clock, config.current)
     return Worker(_loops(ports, registry), store.wait, clock)
 
 
-def _loops(ports: Ports, registry: Registries) -> Sequence[Loop]:
+def _loops(ports: Ports, registry: RegistryClient) -> Sequence[Loop]:
     return (
         Loop("decide-1", Intake(ports, CODECS).step, 1.0),
         Loop("decide-2", Intake(ports, CODECS).step, 1.0),

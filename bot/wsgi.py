@@ -1,63 +1,77 @@
 """The web process put together: `gunicorn -c config/gunicorn.conf.py bot.wsgi:app`.
 
-Importing this module does nothing; asking it for `app` reads the settings and the central config
-and builds the application.
+Importing this module does nothing; asking it for `app` reads the settings, the central config and
+the secrets, so that a mistake in them ends the process before it answers anybody.
 """
 
 from __future__ import annotations
 
 import sys
-import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from bot.settings import SettingsMistake, read_settings
 from bot.telemetry import start_logging
 from bot.web.app import create_app, writer_of
-from bot.web.sources import ConfiguredSources
 
 if TYPE_CHECKING:
     from flask import Flask
 
 
-class SystemClock:
-    """The machine's clocks, in seconds."""
+class Web:
+    """A WSGI application in two steps: what is shared is loaded before gunicorn forks, what must
+    not be shared (database connections, threads) is made by `start` in the process that serves."""
 
-    def now(self) -> float:
-        return time.time()
+    def __init__(self, make: Callable[[], Flask], close: Callable[[], None]) -> None:
+        self._make = make
+        self._close = close
+        self._app: Flask | None = None
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    def start(self) -> None:
+        """Raises what opening the store raises."""
+        self._app = self._make()
+        writer_of(self._app).start()
+
+    def stop(self) -> None:
+        """After the last request: what waits is written."""
+        if self._app is not None:
+            writer_of(self._app).stop()
+            self._close()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self._app is None:
+            raise RuntimeError("not started: config/gunicorn.conf.py calls start after the fork")
+        return self._app(environ, start_response)
 
 
-def build() -> Flask:
+def build() -> Web:
     """Raises SettingsMistake where the settings, the central config or a secret can't be used."""
+    from bot.clock import SystemClock
     from bot.configfile import ConfigFile
     from bot.store import open_store
+    from bot.storage import Store
+    from bot.web.sources import ConfiguredSources
 
     settings = read_settings()
     start_logging(settings.log_level)
     clock = SystemClock()
     config = ConfigFile(settings.config, clock)
-    store = open_store(settings.database_url)
-    return create_app(
-        ConfiguredSources(config.current, clock.monotonic),
-        store,
-        clock,
-        gauges=lambda: store.gauges(clock.now()),
-    )
+    sources = ConfiguredSources(config.current, clock.monotonic)
+    opened: list[Store] = []
+
+    def make() -> Flask:
+        store = open_store(settings.database_url)
+        opened.append(store)
+        return create_app(sources, store, clock, gauges=lambda: store.gauges(clock.now()))
+
+    def close() -> None:
+        for store in opened:
+            store.close()
+
+    return Web(make, close)
 
 
-def start_serving(app: Flask) -> None:
-    """In the process that answers requests, once it was forked: threads do not survive a fork."""
-    writer_of(app).start()
-
-
-def stop_serving(app: Flask) -> None:
-    """After the last request: what waits is written."""
-    writer_of(app).stop()
-
-
-def __getattr__(name: str) -> Flask:
+def __getattr__(name: str) -> Web:
     if name == "app":
         try:
             return build()

@@ -1,0 +1,51 @@
+"""A builder's log records as text for people. Everything in them is hostile."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, hyperlinks
+    r"|[@-Z\\-_])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to show. `kind`: log, phase or note; `at`: seconds since the epoch."""
+
+    n: int
+    kind: str
+    text: str
+    at: float
+
+
+def read_line(record: str) -> Line | None:
+    """None for records that are not for people, and for what is no record."""
+    try:
+        document = json.loads(record)
+        n, at = int(document["n"]), float(document.get("t") or 0.0)
+        kind = document.get("k")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    match kind:
+        case "log" | "note":
+            step = document.get("s")
+            prefix = f"[{step}] " if step and kind == "log" else ""
+            return Line(n, kind, plain(prefix + str(document.get("x") or "")), at)
+        case "phase" if document.get("state") == "start":
+            return Line(n, "phase", plain(str(document.get("name") or "")), at)
+        case _:
+            return None
+
+
+def plain(text: str) -> str:
+    """Without terminal sequences; other control characters, and those that turn the direction of
+    text around, are shown as what they are."""
+    cleaned = _ESCAPES.sub("", text).replace("\t", "    ").rstrip("\r\n")
+    # A progress bar: what a terminal would show in the end is behind the last return.
+    cleaned = cleaned.rpartition("\r")[2]
+    return "".join(c if c.isprintable() or c == " " else f"\\u{ord(c):04x}" for c in cleaned)
