@@ -167,7 +167,7 @@ class _Compiler:
             if close:
                 break
             kind = "text" if found["text"] else "path"
-            value = found[kind]
+            value = str(found[kind])
             if kind == "text":
                 value = value[1:-1].replace(f"\\{value[0]}", value[0])
             if any(ord(char) in INSERTS for char in value):
@@ -250,8 +250,8 @@ class _Compiler:
 
     def date(self, part: _Mustache, date: Date) -> Date:
         if len(part.words) != 2:
-            hint = f"write {{{{{date.name} 'YYYYMMDD'}}}}"
-            raise _Stop(part.words[0][2], f"`{date.name}` takes one format in quotes", hint)
+            example = f"write {{{{{date.name} 'YYYYMMDD'}}}}"
+            raise _Stop(part.words[0][2], f"`{date.name}` takes one format in quotes", example)
         kind, value, _ = part.words[1]
         where: tzinfo = UTC
         for key, of, name, offset in part.named:

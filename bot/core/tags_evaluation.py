@@ -10,7 +10,7 @@ from typing import Literal
 from bot.core import naming
 from bot.core.expressions import Expression, evaluate, text_of
 from bot.core.tags_context import TagContext
-from bot.core.tags_faults import EntryMistake
+from bot.core.tags_faults import EntryMistake, said
 from bot.core.tags_lines import LineType, TagLine
 from bot.core.tags_rules import Flavor, Rules
 from bot.core.tags_templates import Template
@@ -143,7 +143,7 @@ class _Pass:
         enable = self.text(line.enable)
         if enable not in ("true", "false"):
             message = f"`enable` gives `{enable[:80]}`, which is neither true nor false"
-            self.mistakes.append(EntryMistake(line.entry, 1, message))
+            self.mistakes.append(said(line.entry, message))
         if enable != "true":
             return None
         for warning in line.warnings:
@@ -245,12 +245,12 @@ class _Pass:
         name = naming.shorten_tag(name)
         if not naming.is_tag(name):
             message = f"`{raw[:80]}` is no tag: it begins with `{raw[:1]}`"
-            self.warnings.append(EntryMistake(line, 1, message, "give the line a prefix"))
+            self.warnings.append(said(line, message, "give the line a prefix"))
             return False
         if not request and naming.is_reserved_tag(name):
             message = f"the name `{name[:80]}` is reserved"
             hint = "pr-<number> is for pull requests, git-<commit> for builds: give it a prefix"
-            self.mistakes.append(EntryMistake(line, 1, message, hint))
+            self.mistakes.append(said(line, message, hint))
             return False
         if name != raw:
             self.renamed[raw] = name
@@ -262,7 +262,7 @@ class _Pass:
         wanted = self.text(flavor.latest)
         if wanted not in ("auto", "true", "false"):
             message = f"`latest` gives `{wanted[:80]}`, which is none of auto, true and false"
-            self.mistakes.append(EntryMistake(flavor.latest_entry, 1, message, None, "flavor"))
+            self.mistakes.append(said(flavor.latest_entry, message, None, "flavor"))
         if wanted == "true" or (wanted == "auto" and given.latest):
             text = self.latest_text(flavor)
             self.add(text, "latest", line.entry, given.version if given.latest else None)
@@ -273,4 +273,4 @@ class _Pass:
         return f"{prefix}latest{suffix}"
 
     def warn(self, line: TagLine, message: str) -> None:
-        self.warnings.append(EntryMistake(line.entry, 1, message))
+        self.warnings.append(said(line.entry, message))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -35,10 +34,23 @@ class EntryMistake:
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
     """The hint "did you mean …" for a word that is not among the valid ones, or None."""
+    import difflib  # late: only mistakes need it
+
     close = difflib.get_close_matches(word[:64], list(valid), n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else None
 
 
 def placed(fault: Fault, entry: int, field: Field) -> EntryMistake:
     """The fault of an entry's text as a mistake of that entry."""
-    return EntryMistake(entry, fault.offset + 1, fault.message, fault.hint, field)
+    return said(entry, fault.message, fault.hint, field, fault.offset + 1)
+
+
+def said(
+    entry: int, message: str, hint: str | None = None, field: Field = "tags", column: int = 1
+) -> EntryMistake:
+    """A mistake whose words can be printed and stored whatever text they quote."""
+    return EntryMistake(entry, column, _printable(message), hint and _printable(hint), field)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

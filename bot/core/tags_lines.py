@@ -53,6 +53,8 @@ class Pattern:
     compiled: Any
 
     def find(self, text: str) -> tuple[tuple[str | None, ...], tuple[int, ...]] | None:
+        # A lone surrogate, which JSON can carry, has no UTF-8; one character stays one character.
+        text = text.encode("utf-8", "replace").decode("utf-8")
         if self.every:
             every = [(m.group(0), m.start()) for m in self.compiled.finditer(text)]
             if not every:
@@ -107,6 +109,7 @@ def compile_pattern(text: str, offset: int = 0) -> Pattern | Fault:
     """A pattern, bare or `/pattern/flags`, with JavaScript's flags d g i m s u v y."""
     import re2
 
+    text = text.encode("utf-8", "replace").decode("utf-8")
     slashed = _SLASHED.fullmatch(text)
     body, flags = (slashed[1], slashed[2]) if slashed else (text, "")
     if set(flags) - set("dgimsuvy") or len(set(flags)) != len(flags):

@@ -10,7 +10,7 @@ from bot.core.handlebars import compile_template
 from bot.core.naming import name_fault
 from bot.core.tags_context import TagContext
 from bot.core.tags_entries import ENTRIES, Entry, parse_entry
-from bot.core.tags_faults import EntryMistake, Fault, Field, nearest, placed
+from bot.core.tags_faults import EntryMistake, Fault, Field, nearest, placed, said
 from bot.core.tags_lines import EVERYWHERE, GLOBALS, TagLine, parse_line
 from bot.core.tags_templates import Insert, Template
 
@@ -78,7 +78,7 @@ def parse_rules(
     for where, entries in _fields(tags, flavor, images):
         if len(entries) > ENTRIES:
             message = f"`{where}` has at most {ENTRIES} entries"
-            mistakes.append(EntryMistake(ENTRIES, 1, message, None, where))
+            mistakes.append(said(ENTRIES, message, None, where))
     lines: list[TagLine] = []
     for index, text in enumerate(tags[:ENTRIES]):
         line = parse_line(text, index)
@@ -102,9 +102,9 @@ def image_names(
         enable, name = _fill(line.enable, context), _fill(line.name, context).lower()
         if enable not in ("true", "false"):
             message = f"`enable` is true or false, not `{enable[:80]}`"
-            mistakes.append(EntryMistake(line.entry, 1, message, None, "image"))
+            mistakes.append(said(line.entry, message, None, "image"))
         elif fault := name_fault(name):
-            mistakes.append(EntryMistake(line.entry, 1, fault, None, "image"))
+            mistakes.append(said(line.entry, fault, None, "image"))
         elif enable == "true":
             names[name] = None
     return tuple(names), tuple(mistakes)
