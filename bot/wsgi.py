@@ -1,4 +1,4 @@
-"""The web process put together: `gunicorn -c config/gunicorn.conf.py bot.wsgi:app`.
+"""The web process put together: `gunicorn -c python:bot.web.gunicorn bot.wsgi:app`.
 
 Importing this module does nothing; asking it for `app` reads the settings, the central config and
 the secrets, so that a mistake in them ends the process before it answers anybody.
@@ -6,16 +6,23 @@ the secrets, so that a mistake in them ends the process before it answers anybod
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from bot.ports import HostError
 from bot.settings import SettingsMistake, read_settings
+from bot.storage import SchemaTooNew
 from bot.telemetry import start_logging
 from bot.web.app import create_app, writer_of
 
 if TYPE_CHECKING:
     from flask import Flask
+
+_GUNICORN_STOPS: Final = 3
+"""A worker that exits with this one is not started again (`Arbiter.WORKER_BOOT_ERROR`)."""
+_LOG = logging.getLogger(__name__)
 
 
 class Web:
@@ -28,8 +35,12 @@ class Web:
         self._app: Flask | None = None
 
     def start(self) -> None:
-        """Raises what opening the store raises."""
-        self._app = self._make()
+        """A store that can't be opened ends the process and, by this code, gunicorn."""
+        try:
+            self._app = self._make()
+        except (HostError, SchemaTooNew) as error:
+            _LOG.error("the web process can't start: %s", error)
+            sys.exit(_GUNICORN_STOPS)
         writer_of(self._app).start()
 
     def stop(self) -> None:
@@ -40,7 +51,7 @@ class Web:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if self._app is None:
-            raise RuntimeError("not started: config/gunicorn.conf.py calls start after the fork")
+            raise RuntimeError("not started: bot.web.gunicorn calls start after the fork")
         return self._app(environ, start_response)
 
 
@@ -48,7 +59,6 @@ def build() -> Web:
     """Raises SettingsMistake where the settings, the central config or a secret can't be used."""
     from bot.clock import SystemClock
     from bot.configfile import ConfigFile
-    from bot.store import open_store
     from bot.storage import Store
     from bot.web.sources import ConfiguredSources
 
@@ -60,6 +70,8 @@ def build() -> Web:
     opened: list[Store] = []
 
     def make() -> Flask:
+        from bot.store import open_store
+
         store = open_store(settings.database_url)
         opened.append(store)
         return create_app(sources, store, clock, gauges=lambda: store.gauges(clock.now()))

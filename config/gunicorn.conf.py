@@ -1,49 +1,8 @@
 # ruff: noqa: INP001 gunicorn loads this file by its path; the folder is no package
-"""gunicorn's settings of the web process: `gunicorn -c config/gunicorn.conf.py bot.wsgi:app`.
+"""For who starts it by hand: `gunicorn -c config/gunicorn.conf.py bot.wsgi:app`.
 
-One worker with threads: it shares one writer to the inbox, whose commits carry many deliveries.
-More throughput comes from more replicas, not from more workers (and SQLite has one writer anyway).
+The settings are the package's own; a line below that sets a name again changes one.
+https://docs.gunicorn.org/en/stable/settings.html
 """
 
-import gc
-from typing import Any
-
-from bot.settings import read_settings
-from bot.wsgi import start_serving, stop_serving
-
-_settings = read_settings()
-
-bind = [_settings.listen]
-workers = 1
-threads = _settings.web_threads
-worker_class = "bot.web.server.PatientWorker"
-worker_connections = 1000
-backlog = 1024
-keepalive = 15
-"""Seconds; proxies keep connections open and hate to lose a request on one."""
-timeout = 60
-graceful_timeout = 20
-limit_request_line = 2048
-limit_request_fields = 64
-limit_request_field_size = 8190
-forwarded_allow_ips = "127.0.0.1,::1"
-"""Nothing of what proxies say about the client decides anything; this keeps it so."""
-preload_app = True
-"""The arbiter and the worker share the memory of what is imported."""
-accesslog = None
-loglevel = _settings.log_level
-control_socket_disable = True
-
-
-def when_ready(_server: Any) -> None:
-    """Before the first fork: keep the shared memory shared (collections write to every object)."""
-    gc.collect()
-    gc.freeze()
-
-
-def post_worker_init(worker: Any) -> None:
-    start_serving(worker.app.wsgi())
-
-
-def worker_exit(_server: Any, worker: Any) -> None:
-    stop_serving(worker.app.wsgi())
+from bot.web.gunicorn import *  # noqa: F403

@@ -44,7 +44,11 @@ def create_app(
     """
     app = Flask("bot.web")
     writer = InboxWriter(inbox, clock.monotonic)
-    metrics = Metrics(gauges)
+
+    def numbers() -> Mapping[str, float]:
+        return {"webhooks_waiting": writer.waiting(), **(gauges() if gauges else {})}
+
+    metrics = Metrics(numbers)
     receiver = webhooks.Receiver(sources, writer, BodyReader(clock.monotonic), metrics, clock)
     app.register_blueprint(webhooks.blueprint(receiver))
     readiness = health.Readiness(inbox, clock.monotonic)
@@ -64,8 +68,8 @@ def writer_of(app: Flask) -> InboxWriter:
 
 
 def _secure(response: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+    present = {name.lower() for name, _ in response.headers}
+    response.headers.extend([h for h in SECURITY_HEADERS.items() if h[0].lower() not in present])
     return response
 
 

@@ -100,6 +100,10 @@ class InboxWriter:
         if waiting.error is not None:
             raise NotStored(str(waiting.error)) from waiting.error
 
+    def waiting(self) -> int:
+        """Roughly how many deliveries wait to be gathered."""
+        return self._queue.qsize()
+
     def healthy(self) -> bool:
         """The thread lives and went round its loop lately."""
         thread = self._thread

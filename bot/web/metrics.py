@@ -18,8 +18,8 @@ _EVENTS_MAX: Final = 64
 class Metrics:
     """One registry for each application, none for the whole process."""
 
-    def __init__(self, gauges: Callable[[], Mapping[str, float]] | None = None) -> None:
-        """`gauges` asks the store for numbers such as the length of its queues."""
+    def __init__(self, gauges: Callable[[], Mapping[str, float]]) -> None:
+        """`gauges` gives numbers such as the length of the store's queues."""
         self._registry = CollectorRegistry()
         self._events: set[str] = set()
         self._deliveries = Counter(
@@ -40,8 +40,7 @@ class Metrics:
             buckets=(1e3, 1e4, 1e5, 1e6, 1e7, 2.5e7),
             registry=self._registry,
         )
-        if gauges is not None:
-            self._registry.register(_Gauges(gauges))
+        self._registry.register(_Gauges(gauges))
 
     def accepted(self, source: str, event: str, size: int) -> None:
         if event not in self._events and len(self._events) >= _EVENTS_MAX:

@@ -86,7 +86,7 @@ class Readings:
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """For `worker_class` in `config/gunicorn.conf.py`."""
+    """For `worker_class` in `bot.web.gunicorn`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

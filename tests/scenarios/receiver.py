@@ -16,12 +16,13 @@ from pathlib import Path
 
 from flask import Flask
 
+from bot.clock import SystemClock
 from bot.core.ids import HostKind, SourceName
 from bot.ports import Temporary
 from bot.storage import IncomingDelivery
 from bot.web.app import create_app
 from bot.web.secretfiles import source_secrets
-from bot.wsgi import SystemClock
+from bot.wsgi import Web
 
 TABLE = """
 create table if not exists inbox (
@@ -84,7 +85,8 @@ def build(folder: Path) -> Flask:
     return create_app(sources, SqliteInbox(folder), clock)
 
 
-def __getattr__(name: str) -> Flask:
+def __getattr__(name: str) -> Web:
     if name == "app":
-        return build(Path(os.environ["RECEIVER_FOLDER"]))
+        folder = Path(os.environ["RECEIVER_FOLDER"])
+        return Web(lambda: build(folder), lambda: None)
     raise AttributeError(name)
