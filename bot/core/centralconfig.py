@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bot.core.ids import HostKind, SourceName
+from bot.core.mistakes import Mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Source:
     reports: Literal["statuses", "checks"] = "statuses"
     ca_file: str | None = None
     proxy: str | None = None
+    bot_login: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +132,5 @@ class CentralConfig:
     sweep_seconds: int = 300
     pace_seconds: float = 1.0
     """Between two writes with one credential at a host (GitHub asks for a second)."""
+    warnings: tuple[Mistake, ...] = ()
+    """What was found and does not keep the config from being used."""

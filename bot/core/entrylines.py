@@ -53,7 +53,7 @@ class Lines:
 def _split(node: Scalar) -> list[TagEntry]:
     """One entry per line. As the action reads it, a `#` outside of quotes begins a comment."""
     found = []
-    start = node.block or node.mark
+    start = node.start
     for offset, line in enumerate(node.text.split("\n")):
         text = _before_comment(line) if "\n" in node.text or node.block else line
         if text.strip():

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from bot.core.naming import split_reference
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -42,18 +44,6 @@ CONTEXT_NAME = re.compile(r"[a-z0-9]+(?:[._:/@-]+[a-z0-9]+)*")
 SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 PLATFORM = re.compile(r"linux/[a-z0-9]+(?:/v[0-9]+)?")
 GROUP = re.compile(r"[A-Za-z0-9_{][A-Za-z0-9_{}./ :-]*")
-PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-HOST = (
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)"
-)
-REGISTRY = re.compile(rf"(?:{HOST}|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
-NAME = re.compile(rf"(?:{REGISTRY.pattern}/)?{PART}(?:/{PART})*")
-REFERENCE = re.compile(
-    rf"(?P<name>{NAME.pattern})(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
-)
-
-MOST_NAME = 255
-"""Characters of an image name with its registry (the limit of docker's reference grammar)."""
 
 
 def plain(text: str) -> str | Problem:
@@ -195,20 +185,8 @@ def group(text: str) -> str | Problem:
     return _grammar(text, GROUP, "a group's name", "letters, digits and {{…}}")
 
 
-def name(text: str) -> str | Problem:
-    """An image name without tag and digest, lower-cased as metadata-action does it."""
-    low = text.lower()
-    if NAME.fullmatch(low) and len(low) <= MOST_NAME:
-        return low
-    found = REFERENCE.fullmatch(low)
-    if found:
-        return Problem("an image name has no tag and no digest here", f"write {found['name']}")
-    return Problem("this is no image name", "a name is written ghcr.io/acme/api")
-
-
 def reference(text: str) -> str | Problem:
-    found = REFERENCE.fullmatch(text)
-    if found is None or len(found["name"]) > MOST_NAME:
+    if split_reference(text) is None:
         return Problem("this is no image reference", "a reference is written ghcr.io/acme/api:main")
     return text
 

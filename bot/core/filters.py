@@ -95,9 +95,8 @@ def paths_match(changed: Sequence[str] | None, rule: PathFilter) -> Verdict:
 
 def _under(patterns: Sequence[str]) -> str:
     """`under services/api` where every pattern is a plain folder, else `matches …`."""
-    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
-    folders = [pattern.removesuffix("/**") for pattern in wanted if pattern.endswith("/**")]
-    if len(folders) == len(wanted) and not any(set(folder) & set("*?+[\\") for folder in folders):
+    folders = [pattern.removesuffix("/**") for pattern in patterns if pattern.endswith("/**")]
+    if len(folders) == len(patterns) and not any(set(one) & set("!*?+[\\") for one in folders):
         return f"under {_listed(folders)}"
     return f"matches {_listed(patterns)}"
 

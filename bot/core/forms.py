@@ -8,7 +8,7 @@ and reference come from the same table and can not drift apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar, cast
 
 from bot.core import yamltree
@@ -63,6 +63,8 @@ class Text(Generic[T]):
     convert: Callable[[str], T | Problem]
     kinds: frozenset[ScalarKind] = TEXT_ONLY
     pattern: str | None = None
+    told: bool = True
+    """False where people put secrets by mistake: then a message does not repeat the value."""
 
     def read(self, node: Node, notes: Notes) -> T | None:
         if not isinstance(node, Scalar) or node.kind == "null":
@@ -75,7 +77,8 @@ class Text(Generic[T]):
             return None
         value = self.convert(node.text)
         if isinstance(value, Problem):
-            notes.wrong(node.mark, f"{show(node.text)}: {value.message}", value.hint)
+            what = f"{show(node.text)}: " if self.told else ""
+            notes.wrong(node.mark, f"{what}{value.message}", value.hint)
             return None
         return value
 
@@ -199,6 +202,7 @@ class Named(Generic[T]):
     key: Text[str]
     value: Form[T]
     most: int = 100
+    least: int = 0
 
     @property
     def words(self) -> str:
@@ -213,8 +217,10 @@ class Named(Generic[T]):
             return None
         found: dict[str, T] = {}
         for entry in node.entries:
-            name = self.key.read(Scalar(entry.key, "text", entry.mark), notes)
+            name = self.key.read(Scalar(entry.key, "text", entry.mark, entry.mark), notes)
             value = self.value.read(entry.value, notes)
+            if isinstance(value, Fields):  # its place is its name's, one line above the first key
+                value = cast("T", replace(value, mark=entry.mark))
             if value is not None:
                 found[entry.key if name is None else name] = value
         return found
@@ -222,7 +228,7 @@ class Named(Generic[T]):
     def schema(self) -> Schema:
         names: Schema = {"pattern": f"^(?:{self.key.pattern})$"} if self.key.pattern else {}
         schema: Schema = {"type": "object", "additionalProperties": self.value.schema()}
-        schema |= {"maxProperties": self.most}
+        schema |= {"minProperties": self.least, "maxProperties": self.most}
         return schema | ({"propertyNames": names} if names else {})
 
 

@@ -27,17 +27,10 @@ from bot.core.repoconfig import (
     TagEntry,
     Triggers,
 )
+from bot.core.tags_rules import DEFAULT_TAGS, parse_rules
 from bot.core.yamltree import REPOSITORY_LIMITS, read_tree
 
-ZERO_TAGS = tuple(
-    TagEntry(text)
-    for text in (
-        "type=ref,event=branch",
-        "type=ref,event=pr",
-        "type=semver,pattern={{version}}",
-        "type=sha",
-    )
-)
+ZERO_TAGS = tuple(TagEntry(text) for text in DEFAULT_TAGS)
 ZERO_TRIGGERS = Triggers(
     push=PushRule(tags=RefFilter(include=("v*",)), default_branch_only=True),
     pull_request=RequestRule(),
@@ -116,6 +109,7 @@ def _needs(fields: Fields) -> tuple[tuple[Need, Mark], ...]:
 def _image(name: ImageKey, own: Fields, mark: Mark, notes: Notes) -> Image:
     _check_args(own, notes)
     _check_across(own, notes)
+    _check_lines(own, notes)
     resources = own.get(image.RESOURCES_KEY) or on.nothing_written(mark)
     push = own.get(image.PUSH)
     return Image(
@@ -177,6 +171,22 @@ def _check_across(own: Fields, notes: Notes) -> None:
             notes.wrong(
                 mark, f"`contexts` gives {show(need.image)} already", "remove one of the two"
             )
+
+
+def _check_lines(own: Fields, notes: Notes) -> None:
+    """What the tag language itself says of `tags`, `flavor` and `image`."""
+    lists = {
+        "tags": own.get(image.TAGS) or ZERO_TAGS,
+        "flavor": own.get(image.FLAVOR_KEY) or (),
+        "image": own.get(image.NAMES) or (),
+    }
+    texts = {field: [entry.text for entry in entries] for field, entries in lists.items()}
+    parsed = parse_rules(texts["tags"], texts["flavor"], texts["image"])
+    for mistake in parsed.mistakes:
+        entries = lists[mistake.field]
+        entry = entries[min(mistake.entry, len(entries) - 1)]
+        mark = Mark(entry.line, entry.column + mistake.column - 1)
+        notes.wrong(mark, mistake.message, mistake.hint)
 
 
 def _triggers(fields: Fields | None, notes: Notes) -> Triggers:

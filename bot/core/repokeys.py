@@ -45,6 +45,7 @@ IMAGES = Key(
         Text("image key", fieldtext.image_key, pattern=fieldtext.IMAGE_KEY.pattern),
         ByShape("mapping", mapping=IMAGE, nothing=nothing_written),
         most=MOST_IMAGES,
+        least=1,
     ),
     "The images by key. The key stands in statuses (`pushwright/<key>`) and commands.",
     required=True,

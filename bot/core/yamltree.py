@@ -26,8 +26,10 @@ class Scalar:
     text: str
     kind: ScalarKind
     mark: Mark
-    block: Mark | None = None
-    """Where the first line of a literal block (`|`) begins."""
+    start: Mark
+    """Where the text itself begins: behind the quote, in the first line of a block."""
+    block: bool = False
+    """A literal block (`|`), whose lines are lines of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +233,10 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Scalar:
         text = event.value
         kind = _kind(text) if not event.style else "text"
-        block = self._block(text, mark) if event.style == "|" else None
-        return Scalar(text, kind, mark, block)
+        if event.style == "|":
+            return Scalar(text, kind, mark, self._block(text, mark), block=True)
+        inside = Mark(mark.line, mark.column + 1) if event.style in ("'", '"') else mark
+        return Scalar(text, kind, mark, inside)
 
     def _block(self, text: str, mark: Mark) -> Mark:
         """Where a literal block begins: its indentation is what the source has and the text not."""
@@ -249,7 +253,7 @@ class _Builder:
         if target is None:
             hint = "put a value that begins with * in quotes"
             self._notes.wrong(mark, f"nothing above is named &{name}", hint)
-            self._add(Scalar("", "null", mark), 1, 0, None)
+            self._add(Scalar("", "null", mark, mark), 1, 0, None)
             return
         self._check_depth(len(self._stack) + target.height, mark)
         self._add(target.node, target.size, target.height, None)

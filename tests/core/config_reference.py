@@ -1,17 +1,52 @@
-"""Writes what is generated from the key tables: `python -m tests.core.config_reference`."""
+"""Writes what is generated from the key tables, and what the parsers say of the golden files:
+`python -m tests.core.config_reference`. Read the difference before you commit it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.core import configschema
+from bot.core.centralconfig import CentralConfig
+from bot.core.centralfile import parse_central
 from bot.core.repoconfig import RepoConfig
 from bot.core.repofile import parse_repo_file
-from tests.core.test_repofile_mistakes import GOLDEN
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Files that are made from the tables of keys, and what they have to hold."""
+    yield ROOT / "config" / "pushwright.schema.json", configschema.repository_schema()
+    yield ROOT / "config" / "pushwright-central.schema.json", configschema.central_schema()
+    for name, tables in (
+        ("config.md", configschema.repository_tables()),
+        ("central-config.md", configschema.central_tables()),
+    ):
+        page = ROOT / "docs" / name
+        yield page, configschema.with_tables(page.read_text(), tables)
+
+
+def golden() -> Iterator[tuple[Path, str]]:
+    """Files with mistakes, and what is said of them."""
+    for path in sorted((GOLDEN / "repofile").glob("*.yaml")):
+        repo = parse_repo_file(path.read_bytes(), path.name)
+        yield path, _said(() if isinstance(repo, RepoConfig) else repo)
+    for path in sorted((GOLDEN / "centralfile").glob("*.yaml")):
+        central = parse_central(path.read_bytes(), path.name)
+        yield path, _said(() if isinstance(central, CentralConfig) else central)
+
+
+def _said(mistakes: tuple[object, ...]) -> str:
+    return "".join(f"{one}\n" for one in mistakes)
 
 
 def main() -> None:
-    for path in sorted(GOLDEN.glob("*.yaml")):
-        found = parse_repo_file(path.read_bytes(), path.name)
-        lines = ["no mistake"] if isinstance(found, RepoConfig) else [str(one) for one in found]
-        path.with_suffix(".txt").write_text("".join(f"{line}\n" for line in lines))
+    for path, text in generated():
+        path.write_text(text)
+    for path, text in golden():
+        path.with_suffix(".txt").write_text(text)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_every_key_reaches_its_value() -> None:
             ),
             RequestRule(paths=PathFilter(("services/api/**",)), drafts=False),
         ),
-        tags=(TagEntry("type=ref,event=branch", 20, 12), TagEntry("type=sha", 20, 37)),
+        tags=(TagEntry("type=ref,event=branch", 20, 13), TagEntry("type=sha", 20, 38)),
         flavor=(TagEntry("latest=auto", 21, 14), TagEntry("prefix=v", 21, 28)),
         latest_order="pushed",
         push=("push", "tag"),
@@ -108,7 +108,7 @@ def test_every_key_reaches_its_value() -> None:
         memory="4Gi",
         timeout_seconds=5400,
         required=True,
-        line=6,
+        line=5,
     )
     assert (config.checkout.submodules, config.checkout.lfs) == (True, True)
     assert config.concurrency.group == "{{branch}}"
@@ -136,14 +136,14 @@ def test_a_block_of_lines_keeps_the_place_of_each() -> None:
         "\n"
         "      type=ref,event=branch  # the branch\n"
         "      # nothing\n"
-        '        type=raw,value="a#b"\n'
+        '        type=raw,"value=a#b"\n'
         "    image: |-\n"
         "      name=ghcr.io/acme/a,enable=true\n"
         "      docker.io/acme/a\n"
     )
     assert image.tags == (
         TagEntry("type=ref,event=branch", 6, 7),
-        TagEntry('type=raw,value="a#b"', 8, 9),
+        TagEntry('type=raw,"value=a#b"', 8, 9),
     )
     assert image.names == (
         TagEntry("name=ghcr.io/acme/a,enable=true", 10, 7),

@@ -11,15 +11,16 @@ import pytest
 
 from bot.core.repoconfig import RepoConfig
 from bot.core.repofile import parse_repo_file
+from tests.core.config_reference import golden
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "repofile"
 
-
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.yaml")), ids=lambda path: path.stem)
-def test_mistakes_of_a_file_are_said_all_at_once(path: Path) -> None:
-    found = parse_repo_file(path.read_bytes(), path.name)
-    assert not isinstance(found, RepoConfig)
-    assert "".join(f"{one}\n" for one in found) == path.with_suffix(".txt").read_text()
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [pytest.param(*one, id=f"{one[0].parent.name}-{one[0].stem}") for one in golden()],
+)
+def test_mistakes_of_a_file_are_said_all_at_once(path: Path, said: str) -> None:
+    assert said
+    assert said == path.with_suffix(".txt").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""Which rule serves a repository, and which image names it may write. Patterns match whole names.
+
+Paths of repositories are compared in lower case, as both hosts do; image names have no other.
+"""
+
+from __future__ import annotations
+
+from bot.core.centralconfig import CentralConfig, RepositoryRule, SecretRule
+from bot.core.globs import glob
+from bot.core.mistakes import Mistake
+from bot.core.naming import default_image_name, split_reference
+from bot.core.repoconfig import Image, RepoConfig
+
+
+def repository_matches(pattern: str, source: str, path: str) -> bool:
+    """Whether `path` or `source:path` of a rule means this repository."""
+    wanted, colon, rest = pattern.partition(":")
+    if not colon:
+        wanted, rest = "*", pattern
+    return wanted in ("*", source) and glob(rest.lower()).matches(path.lower())
+
+
+def rule_for(config: CentralConfig, source: str, path: str) -> RepositoryRule | None:
+    """The first rule that matches. None: the repository is not served."""
+    for rule in config.repositories:
+        if repository_matches(rule.match, source, path):
+            return rule
+    return None
+
+
+def may_write(
+    rule: RepositoryRule, config: CentralConfig, repository_path: str, image_name: str
+) -> bool:
+    """Whether the repository may write this name; a tag or digest behind it does not count.
+
+    Without patterns: `<registry>/<owner>/<repo>` and everything below.
+    """
+    reference = split_reference(image_name)
+    if reference is None:
+        return False
+    if not rule.images:
+        if config.default_registry is None:
+            return False
+        own = split_reference(default_image_name(config.default_registry, repository_path))
+        return own is not None and (
+            reference.name == own.name or reference.name.startswith(f"{own.name}/")
+        )
+    return any(glob(pattern).matches(reference.name) for pattern in rule.images)
+
+
+def may_use(rule: SecretRule, source: str, path: str, image: str, event: str) -> bool:
+    """Whether a trusted build of this image for this kind of event may have the secret."""
+    return (
+        event in rule.events
+        and any(repository_matches(pattern, source, path) for pattern in rule.repositories)
+        and any(glob(pattern).matches(image) for pattern in rule.images)
+    )
+
+
+def allowed_names(rule: RepositoryRule, config: CentralConfig, repository_path: str) -> str:
+    """The names that `may_write` takes, for people."""
+    if rule.images:
+        return ", ".join(rule.images)
+    if config.default_registry is None:
+        return "none"
+    return f"{default_image_name(config.default_registry, repository_path)} and below"
+
+
+def binding_mistakes(
+    config: CentralConfig,
+    rule: RepositoryRule,
+    repository_path: str,
+    names: tuple[tuple[Image, tuple[str, ...]], ...],
+    file: str,
+) -> tuple[Mistake, ...]:
+    """Images and caches that the repository may not write. `names`: each image's, as they came out
+    after expressions were filled in."""
+    allowed = allowed_names(rule, config, repository_path)
+    found = []
+    for image, written in names:
+        places = {entry.text: entry for entry in image.names}
+        for name in written:
+            if not may_write(rule, config, repository_path, name):
+                entry = places.get(name) or (image.names[0] if image.names else None)
+                line, column = (entry.line, entry.column) if entry else (image.line, 1)
+                message = f"this repository may not write `{name}`"
+                found.append(Mistake(file, line, column, message, f"allowed: {allowed}"))
+        found += [
+            Mistake(
+                file,
+                image.line,
+                1,
+                f"this repository may not use the cache `{reference}`",
+                f"allowed: {allowed}",
+            )
+            for reference in image.cache_from
+            if not may_write(rule, config, repository_path, reference)
+        ]
+    return tuple(found)
+
+
+def secret_mistakes(
+    config: CentralConfig, repo: RepoConfig, source: str, path: str, file: str
+) -> tuple[Mistake, ...]:
+    """Secrets that are not offered to this repository. Names of others' secrets are not told."""
+    return tuple(
+        Mistake(
+            file,
+            image.line,
+            1,
+            f"the secret `{use.source}` of image `{image.key}` is not offered to this repository",
+            "the administrator offers it in the central config",
+        )
+        for image in repo.images
+        for use in image.secrets
+        if not _offered(config.secrets.get(use.source), source, path, image)
+    )
+
+
+def _offered(rule: SecretRule | None, source: str, path: str, image: Image) -> bool:
+    return rule is not None and any(
+        may_use(rule, source, path, image.key, event) for event in rule.events
+    )
