@@ -18,7 +18,27 @@ from bot.core.builds import (
     Progress,
     Running,
 )
-from bot.core.outcomes import classify, failure, settle, span, withdrawn_outcome
+from bot.core.outcomes import (
+    Finish,
+    Retry,
+    classify,
+    failure,
+    settle,
+    span,
+    withdrawn_outcome,
+)
+
+__all__ = [
+    "Cancel",
+    "Deadlines",
+    "Finish",
+    "Retry",
+    "Started",
+    "Stay",
+    "Step",
+    "Verify",
+    "advance",
+]
 
 LOOK_SECONDS = 5.0
 """Between two looks at a build that nothing was heard of; watches wake it sooner."""
@@ -32,6 +52,9 @@ class Deadlines:
 
     queue: float = 900.0
     grace: float = 60.0
+
+
+DEFAULT = Deadlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +80,6 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
-    """The build has ended so."""
-
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """This attempt ended so, by no fault of theirs; another one after that many seconds."""
-
-    after: float
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
 class Cancel:
     """Tell the executor to stop the attempt, and look again at `next_at`."""
 
@@ -83,7 +91,7 @@ Step = Stay | Started | Verify | Finish | Retry | Cancel
 
 
 def advance(
-    progress: Progress, seen: Observation, now: float, deadlines: Deadlines = Deadlines()
+    progress: Progress, seen: Observation, now: float, deadlines: Deadlines = DEFAULT
 ) -> Step:
     """What follows from a fresh look at the attempt of a build that is starting, running or
     verifying. Any other state: `Stay`, the build is not the executor's."""
@@ -111,7 +119,7 @@ def _not_there(progress: Progress, now: float) -> Step:
         if progress.state is BuildState.STARTING
         else "the builder is gone and left no result"
     )
-    return _settled(progress, failure(OutcomeClass.BUILDER_LOST, what))
+    return settle(failure(OutcomeClass.BUILDER_LOST, what), progress.attempt)
 
 
 def _pending(progress: Progress, reason: str, now: float, deadlines: Deadlines) -> Step:
@@ -146,7 +154,8 @@ def _ended(progress: Progress, ended: Ended, now: float, deadlines: Deadlines) -
         return Finish(withdrawn_outcome(progress.withdrawn))
     stopped = result is None or result.outcome is OutcomeClass.CANCELLED
     late = _too_late(progress, now, deadlines) if stopped else None
-    return _settled(progress, late or classify(ended, push=progress.push, head=None))
+    outcome = late or classify(ended, push=progress.push, head=None)
+    return settle(outcome, progress.attempt)
 
 
 def _too_late(progress: Progress, now: float, deadlines: Deadlines) -> Outcome | None:
@@ -162,11 +171,6 @@ def _too_late(progress: Progress, now: float, deadlines: Deadlines) -> Outcome |
         limit = span(progress.timeout_seconds)
         return failure(OutcomeClass.TIMEOUT, f"took longer than its limit of {limit}")
     return None
-
-
-def _settled(progress: Progress, outcome: Outcome) -> Finish | Retry:
-    after = settle(outcome, progress.attempt)
-    return Finish(outcome) if after is None else Retry(after, outcome)
 
 
 def _since(progress: Progress) -> float:

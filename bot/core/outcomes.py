@@ -27,6 +27,21 @@ class Words:
     next: str
 
 
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The build has ended so."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """This attempt ended so, by no fault of theirs; another one after that many seconds."""
+
+    after: float
+    outcome: Outcome
+
+
 WORDS: dict[OutcomeClass, Words] = {
     OutcomeClass.SUCCEEDED: Words("built", "nothing to do"),
     OutcomeClass.CONFIG: Words(
@@ -111,18 +126,18 @@ STATES: dict[OutcomeClass, BuildState] = {
 """Whose fault: `failed` is theirs, `error` ours or the platform's."""
 
 
-def classify(ended: Ended, *, push: bool, head: Digest | None) -> Outcome:
+def classify(ended: Ended, *, push: bool, head: Digest | None, registry_error: str = "") -> Outcome:
     """The outcome of an attempt that has ended.
 
     `push`: the plan wants it pushed; then it succeeds only when `head`, the digest that the
-    registry answers for the pushed reference, is the builder's. Whoever can't ask the registry just
-    now asks again instead of calling this.
+    registry answers for what was pushed, is the builder's. `registry_error`: what it said instead,
+    to whoever asked until it was too late.
     """
     result = ended.result
     if result is None:
         return failure(ended.outcome, ended.cause)
     if result.outcome is OutcomeClass.SUCCEEDED and push:
-        return _proven(result, head)
+        return _proven(result, head, registry_error)
     if result.outcome in (OutcomeClass.CANCELLED, OutcomeClass.SUPERSEDED):
         # Nobody withdrew the build (advance knows those): something else stopped the builder.
         return failure(OutcomeClass.BUILDER_LOST, "the builder was stopped from outside")
@@ -132,14 +147,15 @@ def classify(ended: Ended, *, push: bool, head: Digest | None) -> Outcome:
     return outcome
 
 
-def _proven(result: BuilderResult, head: Digest | None) -> Outcome:
+def _proven(result: BuilderResult, head: Digest | None, registry_error: str) -> Outcome:
     if result.digest is None:
         return failure(OutcomeClass.INTERNAL, "the builder pushed and named no digest")
     if head is None:
+        said = registry_error or "the registry does not have it"
         return _of(
             result,
             OutcomeClass.REGISTRY_UNAVAILABLE,
-            f"pushed as {result.digest}, and the registry does not have it",
+            f"pushed as {result.digest}, and {said}",
         )
     if head != result.digest:
         return _of(
@@ -174,14 +190,19 @@ def withdrawn_outcome(state: Literal["cancelled", "superseded"], text: str = "")
     return failure(OutcomeClass(state), text)
 
 
+def internal(message: str) -> Outcome:
+    """An exception of ours, in words."""
+    return failure(OutcomeClass.INTERNAL, message)
+
+
 def need_failed(image: ImageKey) -> Outcome:
     return failure(OutcomeClass.NEED_FAILED, f"the needed image {image} did not build")
 
 
-def tag_refused(outcome: Outcome, name: str, refused: tuple[str, ...]) -> Outcome:
+def refused_tag(outcome: Outcome, name: str, digest: Digest, refused: tuple[str, ...]) -> Outcome:
     """A proven success whose tags the registry did not all take. `refused`: what it said, such as
     `tag 1.2.3 refused: it exists and the registry forbids overwriting`."""
-    pushed = f"image pushed as {name}@{outcome.digest}"
+    pushed = f"image pushed as {name}@{digest}"
     return replace(
         outcome,
         state=BuildState.FAILED,
@@ -190,11 +211,12 @@ def tag_refused(outcome: Outcome, name: str, refused: tuple[str, ...]) -> Outcom
     )
 
 
-def settle(outcome: Outcome, attempt: int) -> float | None:
-    """Seconds until the next attempt; None: this was the last one. `attempt` counts from 1."""
+def settle(outcome: Outcome, attempt: int) -> Finish | Retry:
+    """Whether that was the last attempt. `attempt` counts from 1."""
     if outcome.kind not in RETRIED or attempt >= MAX_ATTEMPTS:
-        return None
-    return RETRY_AFTER[min(max(attempt, 1), len(RETRY_AFTER)) - 1]
+        return Finish(outcome)
+    after = RETRY_AFTER[min(max(attempt, 1), len(RETRY_AFTER)) - 1]
+    return Retry(after, outcome)
 
 
 def sentence(outcome: Outcome) -> str:

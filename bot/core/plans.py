@@ -90,6 +90,9 @@ class PlannedImage:
     labels: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
+    refs: tuple[str, ...] = ()
+    """Whose last success is the best cache: the own ref (`refs/heads/x`, `request/7`), then the
+    target branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class ClaimWish:
     observe: bool = False
     """Plan and report only: start nothing, write no tag."""
     base_branch: str | None = None
+    ref: str | None = None
+    """The branch or tag that holds the commit (a request's head branch): GitLab asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class RecipeInput:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptInput:
+class Attempt:
     """What is one attempt's own. `limits`: the builder's `limits` object, counts and seconds."""
 
     number: int
@@ -63,10 +63,10 @@ class LastDigests:
     build itself: of its own ref, of the target branch, of the default branch, and the last one
     that ran every step."""
 
-    ref: tuple[str, Digest] | None = None
-    target: tuple[str, Digest] | None = None
-    default: tuple[str, Digest] | None = None
-    full: tuple[str, Digest] | None = None
+    ref: Digest | None = None
+    target: Digest | None = None
+    default: Digest | None = None
+    full: Digest | None = None
 
 
 class NeedMissing(Exception):
@@ -141,7 +141,7 @@ def final_recipe(
     return document
 
 
-def attempt_document(final: Mapping[str, object], attempt: AttemptInput) -> dict[str, object]:
+def attempt_document(final: Mapping[str, object], attempt: Attempt) -> dict[str, object]:
     """The whole document for one attempt, but for credentials and the paths of the executor."""
     document = _copy(final)
     document.pop("needs", None)
@@ -206,11 +206,11 @@ def identity(build: BuildOf) -> str:
     return hashlib.sha256(canonical(parts)).hexdigest()
 
 
-def cache_candidates(last: LastDigests, extra: Sequence[str] = ()) -> tuple[str, ...]:
+def cache_candidates(name: str, last: LastDigests, extra: Sequence[str] = ()) -> tuple[str, ...]:
     """References to take cache from, best first, each pinned by digest where we know it. Older
     daemons miss every second time without the last full build."""
-    known = [last.ref, last.target, last.default, last.full]
-    found = [f"{name}@{digest}" for name, digest in filter(None, known)]
+    known = (last.ref, last.target, last.default, last.full)
+    found = [f"{name}@{digest}" for digest in known if digest is not None]
     return tuple(dict.fromkeys([*found, *extra]))
 
 

@@ -1,9 +1,12 @@
-"""Every sentence that a user may read on the Git host, as pure functions."""
+"""What a Git host is to show, and how a text is made to fit there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+DESCRIPTION = 140
+"""Code points that GitHub takes (https://docs.github.com/rest/commits/statuses); GitLab: 255."""
 
 
 class StatusState(StrEnum):
@@ -29,3 +32,20 @@ class CommitStatus:
     description: str
     target_url: str | None
     ref: str | None = None
+
+
+def fit(text: str) -> str:
+    """The text as a status can hold it: one line, printable, basic plane, at most 140 characters.
+
+    What is beyond the basic plane becomes U+FFFD: GitHub answers 422 to such a description.
+    """
+    plain = "".join(_plain(character) for character in text[: 8 * DESCRIPTION])
+    line = " ".join(plain.split())
+    return line if len(line) <= DESCRIPTION else f"{line[: DESCRIPTION - 1].rstrip()}…"
+
+
+def _plain(character: str) -> str:
+    if character > "\uffff" or "\ud800" <= character <= "\udfff":
+        return "\ufffd"
+    # Direction marks and other invisible ones would let a branch name rewrite the sentence.
+    return character if character.isprintable() else " "

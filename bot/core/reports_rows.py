@@ -1,0 +1,116 @@
+"""What rendering reads of the rows that the store hands out. `bot.storage` satisfies it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.core.builds import BuildState, Outcome
+from bot.core.events import Repository
+from bot.core.ids import BuildId, ImageKey, Sha
+from bot.core.plans import ClaimKind, TagWish
+from bot.core.reports import CommitStatus, StatusState
+
+
+class BuildLike(Protocol):
+    @property
+    def id(self) -> BuildId: ...
+    @property
+    def state(self) -> BuildState: ...
+    @property
+    def check_only(self) -> bool: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def outcome(self) -> Outcome | None: ...
+    @property
+    def queued_at(self) -> float: ...
+    @property
+    def started_at(self) -> float | None: ...
+    @property
+    def ended_at(self) -> float | None: ...
+
+
+class ImageLike(Protocol):
+    @property
+    def image(self) -> ImageKey: ...
+    @property
+    def build(self) -> BuildLike: ...
+    @property
+    def tags(self) -> tuple[TagWish, ...]: ...
+    @property
+    def tagging(self) -> str: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def tag_errors(self) -> tuple[str, ...]: ...
+    @property
+    def ahead(self) -> int | None: ...
+
+
+class ClaimLike(Protocol):
+    @property
+    def kind(self) -> ClaimKind: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def wish(self) -> Mapping[str, object]: ...
+    @property
+    def created_at(self) -> float: ...
+    @property
+    def images(self) -> Sequence[ImageLike]: ...
+
+
+class RepositoryLike(Protocol):
+    @property
+    def repository(self) -> Repository: ...
+
+
+class ReportLike(Protocol):
+    """`claims`: newest first, withdrawn ones too."""
+
+    @property
+    def repository(self) -> RepositoryLike: ...
+    @property
+    def sha(self) -> Sha: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def claims(self) -> Sequence[ClaimLike]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A status as it is wanted by now, and since when (seconds since the epoch)."""
+
+    state: StatusState
+    description: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a rendering may know beside the rows. `shown`: by context, so that a text that changes
+    with time changes at most once a minute. `repeat_pending`: False where the host takes `pending`
+    only once (GitLab). `limit`: builds at once. `eta`: seconds until a queued build may start."""
+
+    report_url: str | None = None
+    shown: Mapping[str, Shown] = field(default_factory=dict)
+    repeat_pending: bool = True
+    limit: int | None = None
+    eta: Mapping[BuildId, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Statuses with whether each is final, and when to render again though nothing happened."""
+
+    statuses: tuple[tuple[CommitStatus, bool], ...]
+    next_at: float | None = None
