@@ -42,7 +42,7 @@ class Parsed:
 
     raw: str
     text: str
-    """The version in its canonical form."""
+    """What `{{version}}` shows."""
     major: int
     minor: int
     patch: int
@@ -82,8 +82,9 @@ def parse_pep440(raw: str) -> Parsed | None:
     if max(found.release) > _MAX_SAFE:
         return None
     final = not (found.is_prerelease or found.is_postrelease or found.is_devrelease)
-    text = str(found)
-    version = Version("pep440", _pep440_key(found), text)
+    version = Version("pep440", _pep440_key(found), str(found))
+    # The action's library writes the parts of a local version with commas: 1.2+b.7 gives 1.2-b-7.
+    text = f"{found.public}+{found.local.replace('.', ',')}" if found.local else str(found)
     return Parsed(raw, text, found.major, found.minor, found.micro, final, version)
 
 

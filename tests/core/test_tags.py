@@ -271,6 +271,11 @@ def test_names_belong_to_the_highest_version_of_the_repository() -> None:
     assert owners(SERIES, "v3.0.0-rc.1", TAGS) == {"3.0.0-rc.1": "v3.0.0-rc.1"}
 
 
+def test_local_versions_are_written_as_the_action_writes_them() -> None:
+    line = "type=pep440,pattern={{version}},value=1!2.0+Ab_c.1"
+    assert names(compute([line], ["latest=false"], (), BRANCH)) == ["1-2.0-ab-c-1"]
+
+
 def test_pep440_and_match_have_owners_too() -> None:
     assert owners(["type=pep440,pattern={{major}}"], "1.2", ["1.2.post1", "1.10"]) == {
         "1": "1.10",
