@@ -11,7 +11,8 @@ from bot.core.tags_faults import Fault
 from bot.core.tags_templates import INSERTS, Template, plain_template
 
 ENTRY_LENGTH = 4096
-ENTRIES = 200
+ENTRIES = 50
+"""Of one list: with every git tag of a repository asked for every line, more would be a load."""
 
 _KEY = re.compile(r"[^=]+?=")
 

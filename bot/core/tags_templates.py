@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Protocol
@@ -75,11 +74,6 @@ class Template:
         only = self.nodes[0] if len(self.nodes) == 1 else None
         return isinstance(only, Variable) and only.name == "raw"
 
-    @property
-    def names(self) -> frozenset[str]:
-        """All variables that rendering may read."""
-        return frozenset(_names(self.nodes))
-
     def render(self, scope: Scope) -> str:
         return _render(self.nodes, scope)
 
@@ -126,19 +120,6 @@ _ESCAPES = str.maketrans(
         "=": "&#x3D;",
     }
 )
-
-
-def _names(nodes: tuple[Node, ...]) -> Iterable[str]:
-    for node in nodes:
-        match node:
-            case str() | Insert():
-                pass
-            case Variable(name) | Date(name):
-                yield name
-            case Choice(name, filled, empty):
-                yield name
-                yield from _names(filled)
-                yield from _names(empty)
 
 
 def _render(nodes: tuple[Node, ...], scope: Scope) -> str:

@@ -112,6 +112,7 @@ def test_what_no_registry_takes_is_left_out_with_a_warning(branch: str) -> None:
         (r"type=match,pattern=(?=v)\d", 20, "the pattern can't be read", None),
         ("type=match,pattern=/v/q", 20, "`q` are no flags of a pattern", None),
         (r"type=semver,pattern={{raw}},match=\d", 35, "`match` needs a group", None),
+        ("type=match,pattern=((a{99}){99}){99}", 20, "the pattern can't be read", None),
         (
             "type=semver,pattern={{verison}}",
             23,
@@ -170,6 +171,12 @@ def test_all_mistakes_come_at_once() -> None:
     found = parse_rules(["type=x", "type=y", "type=sha"], ["latest=z"], ["A B"])
     assert [mistake.field for mistake in found.mistakes] == ["tags", "tags", "flavor", "image"]
     assert len(found.rules.lines) == 1
+
+
+def test_a_list_has_a_limit() -> None:
+    found = parse_rules(["type=sha"] * 51)
+    assert [mistake.entry for mistake in found.mistakes] == [50]
+    assert len(found.rules.lines) == 50
 
 
 def test_images_are_lower_case_enabled_and_filled_in() -> None:
