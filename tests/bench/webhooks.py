@@ -1,8 +1,8 @@
 """How many webhooks the web process acknowledges, how fast, and what that costs.
 
-    python -m tests.bench.webhooks [--seconds 5] [--connections 32]
+    python -m tests.bench.webhooks [--seconds 5] [--connections 32] [--database URL]
 
-Starts the real gunicorn as the tests do and loads it from a process of its own over keep-alive
+Starts the real gunicorn as the tests do, with the real store, and loads it from a process of its own over keep-alive
 connections on loopback. Prints a table; nothing here passes or fails.
 """
 
@@ -172,7 +172,10 @@ def main(say: Callable[[str], None] = print) -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=5.0)
     options.add_argument("--connections", type=int, default=32)
+    options.add_argument("--database", help="default: SQLite in a folder of the bench")
     chosen = options.parse_args()
+    if chosen.database:
+        os.environ["RECEIVER_DATABASE"] = chosen.database
     say(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -27,6 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.store import migrate
 from tests.payloads.catalogue import recorded
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ class Receiver:
         }
 
     def rows(self, delivery: str) -> list[tuple[str, str, str, bytes, int, int]]:
-        with sqlite3.connect(self.folder / "inbox.db") as connection:
+        with sqlite3.connect(self.folder / "pushwright.db") as connection:
             return connection.execute(
                 "select source, event, content_type, body, size, seen from inbox"
                 " where delivery = ?",
@@ -137,7 +138,12 @@ def start(folder: Path) -> Receiver:
     return launch(folder)
 
 
-def launch(folder: Path) -> Receiver:
+def launch(
+    folder: Path,
+    app: str = "tests.scenarios.receiver:app",
+    settings_file: str = "python:bot.web.gunicorn",
+    **extra: str,
+) -> Receiver:
     port, log = free_port(), folder / "log"
     environment = {
         **os.environ,
@@ -148,13 +154,11 @@ def launch(folder: Path) -> Receiver:
         # Nothing that the receiver does may ask a proxy: this one is dead.
         "HTTP_PROXY": "http://127.0.0.1:9",
         "HTTPS_PROXY": "http://127.0.0.1:9",
+        **extra,
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [
-                sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.conf.py"),
-                "tests.scenarios.receiver:app",
-            ],
+            [sys.executable, "-m", "gunicorn", "-c", settings_file, app],
             cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     receiver = Receiver(port, folder, process, log)
@@ -663,3 +667,85 @@ def test_the_web_process_never_loads_what_reaches_outside() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"
+
+
+# -- as an administrator starts it -----------------------------------------------------------------
+
+CENTRAL = """
+version: 1
+public-url: https://builds.example.com
+sources:
+  hub:
+    kind: github
+    token-file: {folder}/token
+    webhook-secret-files: [{folder}/secrets/hub]
+repositories:
+  - match: "acme/*"
+defaults:
+  registry: registry.example.com
+"""
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Path:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "token").write_text("a token of somebody else")
+    (tmp_path / "secrets" / "hub").write_bytes(SECRET)
+    (tmp_path / "pushwright.yaml").write_text(CENTRAL.format(folder=tmp_path))
+    migrate(f"sqlite:///{tmp_path}/pushwright.db")
+    return tmp_path
+
+
+def launch_configured(folder: Path, settings_file: str = "python:bot.web.gunicorn") -> Receiver:
+    return launch(
+        folder,
+        "bot.wsgi:app",
+        settings_file,
+        PUSHWRIGHT_CONFIG=f"{folder}/pushwright.yaml",
+        PUSHWRIGHT_STATE=str(folder),
+        PUSHWRIGHT_DATABASE_URL=f"sqlite:///{folder}/pushwright.db",
+    )
+
+
+def test_the_configured_process_takes_webhooks_and_follows_its_config(configured: Path) -> None:
+    receiver = launch_configured(configured, str(ROOT / "config" / "gunicorn.conf.py"))
+    try:
+        sent = receiver.send(BODY, receiver.github_headers(), "/webhooks/hub")
+        assert receiver.stored(sent.delivery()) == BODY
+        assert receiver.send(path="/readyz", method="GET").status == 200
+        metrics = receiver.send(path="/metrics", method="GET").body
+        assert b"pushwright_webhooks_waiting" in metrics
+        assert b"pushwright_inbox_new 1.0" in metrics
+        file = configured / "pushwright.yaml"
+        file.write_text(file.read_text().replace("  hub:\n", "  renamed:\n"))
+        deadline = time.monotonic() + 10
+        while receiver.send(BODY, receiver.github_headers(), "/webhooks/renamed").status != 202:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert receiver.send(BODY, receiver.github_headers(), "/webhooks/hub").status == 404
+    finally:
+        stop(receiver)
+    assert receiver.process.returncode == 0
+    assert "Traceback" not in receiver.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda folder: (folder / "secrets" / "hub").write_bytes(b""), "source hub"),
+        (lambda folder: (folder / "secrets" / "hub").write_bytes(b"short"), "5 bytes long"),
+        (lambda folder: (folder / "secrets" / "hub").unlink(), "No such file"),
+        (lambda folder: (folder / "pushwright.yaml").unlink(), "PUSHWRIGHT_CONFIG"),
+        (lambda folder: (folder / "pushwright.yaml").write_text("sources: 7"), "pushwright.yaml:1"),
+        (lambda folder: (folder / "pushwright.db").unlink(), "run pushwright migrate"),
+    ],
+    ids=["empty-secret", "short-secret", "no-secret", "no-config", "bad-config", "no-database"],
+)
+def test_what_is_wrong_is_said_in_words_and_nothing_starts(
+    configured: Path, break_it: Callable[[Path], object], words: str
+) -> None:
+    break_it(configured)
+    with pytest.raises(AssertionError) as failed:
+        launch_configured(configured)
+    assert words in str(failed.value)
+    assert "Traceback" not in str(failed.value)
