@@ -236,7 +236,7 @@ SOURCES = Key(
 )
 REPOSITORY_RULES = Key(
     "repositories",
-    Listing(REPOSITORY_FORM, most=10_000),
+    Listing(REPOSITORY_FORM, most=5000),
     "Repositories that are served; the first match holds.",
     required=True,
 )

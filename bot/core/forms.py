@@ -160,7 +160,10 @@ class Choice(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list with at least one item and no item twice; `alone`: one item needs no list."""
+    """A list with at least one item; `alone`: one item needs no list.
+
+    No item stands in a list of up to 100 twice; longer ones are not searched.
+    """
 
     item: Form[T]
     alone: bool = False
@@ -183,7 +186,7 @@ class Listing(Generic[T]):
         found: list[T] = []
         for item in node.items:
             value = self.item.read(item, notes)
-            if value is not None and value in found:
+            if value is not None and self.most <= 100 and value in found:
                 notes.wrong(item.mark, f"{_shape(item)} stands in the list twice")
             elif value is not None:
                 found.append(value)
@@ -312,7 +315,7 @@ class Record:
         elif entry.key in self.later:
             notes.wrong(entry.mark, f"{name} is not supported yet")
         else:
-            hint = nearest(entry.key, (key.name for key in self.keys))
+            hint = None if notes.full else nearest(entry.key, (key.name for key in self.keys))
             notes.wrong(entry.mark, f"unknown key {name}", hint)
 
     def schema(self) -> Schema:

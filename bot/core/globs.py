@@ -44,8 +44,11 @@ class Glob:
     text: str
     excludes: bool
     regex: str
+    """Empty where the pattern is a plain name."""
 
     def matches(self, name: str) -> bool:
+        if not self.regex:
+            return name == self.text
         # Names that are not Unicode come from Git with surrogates; those match only wildcards.
         data = name.encode(errors="replace")
         return re2.fullmatch(self.regex.encode(), data) is not None
@@ -60,6 +63,8 @@ def parse_glob(pattern: str) -> Glob | Problem:
         return Problem(f"the pattern has {len(text)} characters, more than {LONGEST_PATTERN}")
     if any(not c.isprintable() for c in text):
         return Problem("the pattern holds a control character")
+    if not set(text) & set("*?+[\\"):
+        return Glob(text, excludes, "")
     atoms = _atoms(text)
     if isinstance(atoms, Problem):
         return atoms

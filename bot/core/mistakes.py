@@ -56,6 +56,11 @@ class Notes:
         self._warnings[Mistake(self.file, mark.line, mark.column, message, hint)] = None
 
     @property
+    def full(self) -> bool:
+        """Whether there is more than people are shown: then hints are not worth their time."""
+        return len(self._mistakes) > 10 * MOST_SHOWN
+
+    @property
     def mistakes(self) -> tuple[Mistake, ...]:
         """In the order of the file; beyond the first hundred only their number."""
         found = in_order(self._mistakes)

@@ -263,7 +263,9 @@ class _Builder:
             self._anchors[anchor] = _Anchored(node, size, height)
         self._total = size if not self._stack else self._stack[-1].size + size
         if self._total > self._limits.nodes:
-            self._stop(node.mark, f"aliases make more than {self._limits.nodes} values")
+            self._stop(
+                node.mark, f"more than {self._limits.nodes} values, with every alias written out"
+            )
         if not self._stack:
             self.root = None if isinstance(node, Scalar) and node.kind == "null" else node
             return
