@@ -1,0 +1,91 @@
+"""Clients of the configured sources, one per thread, with what they may share.
+
+https://github.com/PyGithub/PyGithub/issues/1257: two threads on one client lose and double writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import assert_never
+from weakref import WeakSet
+
+from bot.core.centralconfig import Source
+from bot.core.ids import HostKind, SourceName
+from bot.ports import Clock, GitHost, Permanent
+
+
+class Hosts:
+    """Satisfies `HostFactory`. The vendor libraries are imported when a client is first made."""
+
+    def __init__(self, sources: Mapping[SourceName, Source], clock: Clock) -> None:
+        self._clock = clock
+        self._sources = dict(sources)
+        self._shared: dict[SourceName, object] = {}
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._clients: WeakSet[GitHost] = WeakSet()
+
+    def replace(self, sources: Mapping[SourceName, Source]) -> None:
+        """A new config is in force: clients of sources that changed are made anew."""
+        with self._lock:
+            for name, source in self._sources.items():
+                if sources.get(name) != source:
+                    self._shared.pop(name, None)
+            self._sources = dict(sources)
+
+    def get(self, source: SourceName) -> GitHost:
+        """The calling thread's client. Raises Permanent for a source that is not configured."""
+        with self._lock:
+            wanted = self._sources.get(source)
+        if wanted is None:
+            raise Permanent(f"there is no source {source!r} in the central config")
+        mine = self._mine()
+        held = mine.get(source)
+        if held is not None and held[0] == wanted:
+            return held[1]
+        if held is not None:
+            held[1].close()
+        client = self._make(wanted)
+        mine[source] = (wanted, client)
+        with self._lock:
+            self._clients.add(client)
+        return client
+
+    def _mine(self) -> dict[SourceName, tuple[Source, GitHost]]:
+        """The calling thread's clients."""
+        if not hasattr(self._local, "clients"):
+            self._local.clients = {}
+        clients: dict[SourceName, tuple[Source, GitHost]] = self._local.clients
+        return clients
+
+    def _make(self, source: Source) -> GitHost:
+        match source.kind:
+            case HostKind.GITHUB:
+                return self._github(source)
+            case HostKind.GITLAB:
+                from bot.hosts.gitlab.client import GitLabHost
+
+                return GitLabHost(source)
+            case _:
+                assert_never(source.kind)
+
+    def _github(self, source: Source) -> GitHost:
+        from bot.hosts.github.client import GitHubHost
+        from bot.hosts.github.client_credentials import AppTokens
+
+        if source.app is None:
+            return GitHubHost(source, None)
+        with self._lock:
+            tokens = self._shared.get(source.name)
+            if not isinstance(tokens, AppTokens):
+                tokens = AppTokens(source.app, self._clock)
+                self._shared[source.name] = tokens
+        return GitHubHost(source, tokens)
+
+    def close(self) -> None:
+        """Close every client; call it once all threads that use them have ended."""
+        with self._lock:
+            clients = list(self._clients)
+        for client in clients:
+            client.close()

@@ -1,0 +1,155 @@
+"""What we tell GitLab: commit statuses on the right pipeline, one note per merge request.
+
+A status is a state machine per (pipeline, ref, name, user); the rules are in
+app/services/ci/create_commit_status_service.rb of GitLab.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from bot.core.ids import Sha
+from bot.core.reports import CommitStatus
+from bot.hosts.fields import Fields
+from bot.hosts.gitlab import client_answers as answers
+from bot.hosts.gitlab.client_requests import GitLabRequests, Transition, read
+from bot.hosts.statustext import ADDRESS, described, web_address
+from bot.ports import Forbidden, NotFound, Permanent, Temporary
+
+_NOTE: Final = 1_000_000
+_REMEMBERED: Final = 512
+_AGAIN: Final = 2.0
+"""Seconds after which a status that was refused and yet is behind is sent again."""
+
+_Key = tuple[str, Sha, str | None]
+
+
+class GitLabReports:
+    """`project` is `/projects/{id}` everywhere."""
+
+    def __init__(self, requests: GitLabRequests) -> None:
+        self._requests = requests
+        self._me: int | None = None
+        self._pipelines: OrderedDict[_Key, tuple[int, str]] = OrderedDict()
+
+    def set_status(self, project: str, sha: Sha, status: CommitStatus) -> None:
+        pipeline = self._pipeline(project, sha, status.ref)
+        try:
+            self._send(project, sha, status, pipeline)
+        except Transition as error:
+            self._accept(project, sha, status, error)
+        except NotFound:
+            if pipeline is None:
+                raise
+            # The pipeline was deleted or archived since: let GitLab find or make one by the ref.
+            del self._pipelines[project, sha, status.ref]
+            self._send(project, sha, status, None)
+
+    def _send(
+        self, project: str, sha: Sha, status: CommitStatus, pipeline: tuple[int, str] | None
+    ) -> None:
+        body: dict[str, object] = {
+            "state": answers.TO_GITLAB[status.state],
+            "name": status.context,
+            "description": described(status.description),
+        }
+        if (address := web_address(status.target_url, ADDRESS)) is not None:
+            body["target_url"] = address
+        if pipeline is not None:
+            body["pipeline_id"], body["ref"] = pipeline
+        elif status.ref is not None:
+            body["ref"] = status.ref
+        try:
+            self._requests.ask("post", f"{project}/statuses/{sha}", body=body)
+        except NotFound as error:
+            if "references for commit" in str(error).lower():
+                text = f"{error} (no branch holds this commit, and the status names no ref)"
+                raise NotFound(text) from error
+            raise
+        except Transition:
+            raise
+        except Permanent as error:
+            if "already been taken" in str(error):
+                text = f"a CI job of this project is called {status.context!r}, too: {error}"
+                raise Permanent(text) from error
+            raise
+
+    def _pipeline(self, project: str, sha: Sha, ref: str | None) -> tuple[int, str] | None:
+        """The newest pipeline of the commit and its ref, where it is ours to report on: the
+        ref's own, or a merge request's. Another branch's is not."""
+        key = (project, sha, ref)
+        if (known := self._pipelines.get(key)) is not None:
+            self._pipelines.move_to_end(key)
+            return known
+        path = f"{project}/repository/commits/{sha}"
+        found = self._requests.one(path, _last_pipeline)
+        if found is None:
+            return None
+        number, its = found
+        if ref not in (None, its) and not its.startswith("refs/merge-requests/"):
+            return None
+        self._pipelines[key] = number, its
+        while len(self._pipelines) > _REMEMBERED:
+            self._pipelines.popitem(last=False)
+        return number, its
+
+    def _accept(self, project: str, sha: Sha, status: CommitStatus, error: Transition) -> None:
+        """GitLab refuses a repetition. That is no error if the status is there or further."""
+        shown = self.read_status(project, sha, status.context)
+        if shown is not None and answers.PROGRESS[shown.state] >= answers.PROGRESS[status.state]:
+            return
+        raise Temporary(str(error), _AGAIN) from error
+
+    def read_status(self, project: str, sha: Sha, context: str) -> CommitStatus | None:
+        path = f"{project}/repository/commits/{sha}/statuses"
+        rows, _ = self._requests.every(path, answers.status, {"name": context})
+        newest = max(rows, key=lambda row: row[0], default=None)
+        return newest[1] if newest else None
+
+    def upsert_comment(
+        self, project: str, number: int, marker: str, body: str, known_id: int | None
+    ) -> int | None:
+        notes = f"{project}/merge_requests/{number}/notes"
+        text = {"body": body if len(body) <= _NOTE else body[: _NOTE - 1] + "…"}
+        target = known_id or self._own_note(notes, marker)
+        try:
+            if target is None:
+                made = self._requests.ask("post", notes, body=text)
+                return read(made, f"GitLab: POST {notes}", lambda note: note.number("id"))
+            self._requests.ask("put", f"{notes}/{target}", body=text)
+        except NotFound:
+            if target is None:
+                raise
+            return None
+        except Forbidden:
+            if self._locked(project, number):
+                return None
+            raise
+        return target
+
+    def _locked(self, project: str, number: int) -> bool:
+        path = f"{project}/merge_requests/{number}"
+        return self._requests.one(path, lambda request: request.flag("discussion_locked"))
+
+    def _own_note(self, notes: str, marker: str) -> int | None:
+        """The oldest note that has the marker and is ours: anybody may write the marker."""
+        me = self._own_id()
+
+        def ours(row: Fields) -> int | None:
+            author = answers.person(row.inner_or_none("author"))
+            found = author.id == me and marker in (row.prose("body") or "")
+            return row.number("id") if found else None
+
+        rows, _ = self._requests.every(notes, ours, {"sort": "asc", "order_by": "created_at"})
+        return next((row for row in rows if row is not None), None)
+
+    def _own_id(self) -> int:
+        if self._me is None:
+            self._me = self._requests.one("/user", lambda user: user.number("id"))
+        return self._me
+
+
+def _last_pipeline(commit: Fields) -> tuple[int, str] | None:
+    found = commit.inner_or_none("last_pipeline")
+    return (found.number("id"), found.text("ref")) if found else None

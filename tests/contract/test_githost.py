@@ -1,0 +1,363 @@
+"""The Git host port, the same tests on GitHub and GitLab: what is read of a repository."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.core.facts import KnownPaths, UnknownPaths
+from bot.core.ids import HostKind, RepositoryId, Role, Sha
+from bot.ports import Forbidden, NotFound, Permanent
+from tests.fakes.githost.stage import Stage, staged
+
+NOWHERE = Sha("1" * 40)
+
+
+@pytest.fixture(params=list(HostKind))
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    # Only GitLab has groups in groups.
+    path = "acme/shop.api" if request.param is HostKind.GITHUB else "acme/team.one/shop-api"
+    with staged(request.param, tmp_path, path=path) as made:
+        yield made
+
+
+def _push(stage: Stage, *arguments: str) -> None:
+    """A real push over HTTP from a clone."""
+    url = stage.host.clone_url(stage.fake).replace("://", f"://x:{stage.token}@")
+    work = stage.folder / "work"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(work)]
+    if not work.exists():
+        subprocess.run(["git", "clone", "-q", url, str(work)], check=True)
+        subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Pushed"], check=True)
+    subprocess.run([*git, *arguments], check=True)
+    subprocess.run([*git, "push", "-q", "--all", "origin"], check=True)
+    subprocess.run([*git, "push", "-q", "--tags", "origin"], check=True)
+
+
+def test_repository_by_path_and_by_id(stage: Stage) -> None:
+    by_path = stage.client.repository(stage.fake.path)
+    assert by_path == stage.client.repository(RepositoryId(stage.fake.id))
+    assert by_path == stage.repository
+
+
+def test_unknown_repository(stage: Stage) -> None:
+    with pytest.raises(NotFound):
+        stage.client.repository("acme/none")
+    with pytest.raises(NotFound):
+        stage.client.repository(RepositoryId(999_999))
+
+
+def test_renamed_repository_is_still_found(stage: Stage) -> None:
+    old = stage.repository
+    stage.host.world.rename(stage.fake, "acme/renamed")
+    assert stage.client.repository(old.path).path == "acme/renamed"
+    assert stage.client.read_file(old, "Dockerfile", stage.first) == b"FROM scratch\n"
+    assert stage.client.refs(old) == {"refs/heads/main": stage.first}
+
+
+def test_name_taken_by_another_repository(stage: Stage) -> None:
+    old = stage.repository
+    stage.host.world.rename(stage.fake, "acme/renamed")
+    stage.host.set_role(stage.host.create_repository(old.path), "pushwright-bot", "write")
+    assert stage.client.read_file(old, "Dockerfile", stage.first) == b"FROM scratch\n"
+    assert stage.client.repository(old.path).id != old.id
+
+
+def test_repositories(stage: Stage) -> None:
+    others = [stage.host.create_repository(f"acme/r{n:03}") for n in range(120)]
+    for other in others:
+        stage.host.set_role(other, "pushwright-bot", "write")
+    found = stage.client.repositories()
+    assert {repository.id for repository in found} == {stage.fake.id} | {o.id for o in others}
+
+
+@pytest.mark.parametrize(
+    "path", ["Dockerfile", "a b/ü #1%2f?.txt", "deep/er/file", ".pushwright.yaml", "+&=.txt"]
+)
+def test_read_file(stage: Stage, path: str) -> None:
+    sha = stage.commit(**{path: "first\n"})
+    later = stage.commit(**{path: "second\n"})
+    assert stage.client.read_file(stage.repository, path, sha) == b"first\n"
+    assert stage.client.read_file(stage.repository, path, later) == b"second\n"
+
+
+def test_read_file_that_is_missing(stage: Stage) -> None:
+    assert stage.client.read_file(stage.repository, "none", stage.first) is None
+    assert stage.client.read_file(stage.repository, "Dockerfile/none", stage.first) is None
+
+
+def test_read_file_of_a_commit_that_is_gone(stage: Stage) -> None:
+    """A missing commit must not read as a missing file: that would be "nothing to build"."""
+    with pytest.raises(NotFound):
+        stage.client.read_file(stage.repository, "Dockerfile", NOWHERE)
+
+
+def test_read_file_that_is_none(stage: Stage) -> None:
+    sha = stage.commit(**{"folder/file": "x"})
+    with pytest.raises(Permanent, match="folder"):
+        stage.client.read_file(stage.repository, "folder", sha)
+
+
+def test_read_file_up_to_a_mebibyte(stage: Stage) -> None:
+    size = 1024 * 1024
+    sha = stage.commit(fits="x" * size, large="x" * (size + 1))
+    fits = stage.client.read_file(stage.repository, "fits", sha)
+    assert fits is not None
+    assert len(fits) == size
+    with pytest.raises(Permanent, match="1 MiB"):
+        stage.client.read_file(stage.repository, "large", sha)
+
+
+def test_binary_file(stage: Stage) -> None:
+    content = bytes(range(256)) * 9
+    sha = Sha(stage.host.commit(stage.fake, "main", {"binary": content}))
+    assert stage.client.read_file(stage.repository, "binary", sha) == content
+
+
+ODD = ["feature/a#b%20c", "-x", "$(id)", "ünïcödé", "a;b&c=d", "release/1.x", "x" * 200]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_resolve_ref(stage: Stage, name: str) -> None:
+    refs = {f"refs/heads/{name}": stage.first, f"refs/tags/{name}": stage.first}
+    stage.host.set_refs(stage.fake, refs)
+    later = stage.commit(name)
+    assert stage.client.resolve_ref(stage.repository, f"refs/heads/{name}") == later
+    assert stage.client.resolve_ref(stage.repository, f"refs/tags/{name}") == stage.first
+
+
+def test_resolve_peels_annotated_tags(stage: Stage) -> None:
+    tag = stage.host.annotated_tag(stage.fake, "v1", stage.first)
+    assert tag != stage.first
+    assert stage.client.resolve_ref(stage.repository, "refs/tags/v1") == stage.first
+
+
+def test_resolve_missing_ref(stage: Stage) -> None:
+    assert stage.client.resolve_ref(stage.repository, "refs/heads/none") is None
+    assert stage.client.resolve_ref(stage.repository, "refs/heads/mai") is None
+    assert stage.client.resolve_ref(stage.repository, "refs/tags/main") is None
+
+
+def test_refs(stage: Stage) -> None:
+    later = stage.commit("second")
+    stage.host.annotated_tag(stage.fake, "v1.0.0", stage.first)
+    names = {f"refs/heads/{name}": str(later) for name in ODD}
+    stage.host.set_refs(stage.fake, {**names, "refs/tags/plain": later})
+    request = stage.host.open_request(stage.fake, "second")
+    assert request.number == 1
+    assert stage.client.refs(stage.repository) == {
+        "refs/heads/main": stage.first,
+        "refs/heads/second": later,
+        "refs/tags/v1.0.0": stage.first,
+        "refs/tags/plain": later,
+        **names,
+    }
+
+
+def test_refs_after_a_real_push(stage: Stage) -> None:
+    _push(stage, "tag", "-a", "-m", "x", "v2")
+    refs = stage.client.refs(stage.repository)
+    assert refs["refs/tags/v2"] == refs["refs/heads/main"] != stage.first
+
+
+def test_refs_of_many(stage: Stage) -> None:
+    names = {f"refs/tags/v{n}": str(stage.first) for n in range(2000)}
+    stdin = "".join(f"create {name} {sha}\n" for name, sha in names.items())
+    stage.fake.git.run("update-ref", "--stdin", stdin=stdin.encode())
+    assert stage.client.refs(stage.repository) == {"refs/heads/main": stage.first, **names}
+
+
+def test_refs_of_an_empty_repository(stage: Stage) -> None:
+    stage.fake = stage.host.create_repository("acme/empty")
+    stage.host.set_role(stage.fake, "pushwright-bot", "write")
+    assert stage.client.refs(stage.repository) == {}
+    assert stage.client.resolve_ref(stage.repository, "refs/heads/main") is None
+
+
+def test_refs_of_a_repository_that_is_gone(stage: Stage) -> None:
+    gone = stage.repository
+    del stage.host.world.repositories[gone.id]
+    with pytest.raises(Permanent):
+        stage.client.refs(gone)
+
+
+def test_open_requests_on_many_pages(stage: Stage) -> None:
+    for n in range(105):
+        stage.host.set_refs(stage.fake, {f"refs/heads/b{n}": stage.first})
+        stage.host.open_request(stage.fake, f"b{n}")
+    closed = stage.fake.requests[7]
+    stage.host.change_request(stage.fake, closed, "closed")
+    found = stage.client.open_requests(stage.repository)
+    assert found.complete
+    assert [r.number for r in found.requests] == [n for n in range(1, 106) if n != 7]
+
+
+def test_request(stage: Stage) -> None:
+    head = stage.commit("topic", by="bob")
+    made = stage.host.open_request(stage.fake, "topic", by="bob", title="A change", draft=True)
+    made.labels.append("wanted")
+    found = stage.client.request(stage.repository, made.number)
+    assert found is not None
+    request, is_open = found
+    assert is_open
+    assert (request.number, request.head_sha, request.head_branch) == (1, head, "topic")
+    assert (request.base_branch, request.title) == ("main", "A change")
+    assert request.head_repository == stage.fake.id
+    assert request.draft
+    assert request.labels == ("wanted",)
+    assert request.author.login == "bob"
+    assert stage.client.open_requests(stage.repository).requests == (request,)
+    stage.host.change_request(stage.fake, made, "closed")
+    closed = stage.client.request(stage.repository, made.number)
+    assert closed is not None
+    assert not closed[1]
+    assert stage.client.request(stage.repository, 99) is None
+
+
+def test_request_from_a_fork(stage: Stage) -> None:
+    fork = stage.host.fork(stage.fake, "mallory/shop")
+    head = Sha(stage.host.commit(fork, "evil", {"x": "y"}, by="mallory"))
+    stage.host.open_request(stage.fake, "evil", head=fork, by="mallory")
+    found = stage.client.open_requests(stage.repository).requests[0]
+    assert (found.head_repository, found.head_sha) == (fork.id, head)
+    ref = stage.host._request_ref(1)
+    assert stage.client.resolve_ref(stage.repository, ref) == head
+    stage.host.delete_fork(fork)
+    found = stage.client.open_requests(stage.repository).requests[0]
+    assert found.head_repository is None
+
+
+def test_changed_paths(stage: Stage) -> None:
+    base = stage.commit(old="same text\n" * 20, gone="x")
+    stage.commit("topic", changed="y")
+    renamed = {"old": None, "new": "same text\n" * 20, "gone": None}
+    head = Sha(stage.host.commit(stage.fake, "topic", renamed))
+    found = stage.client.changed_paths(stage.repository, base, head)
+    assert isinstance(found, KnownPaths)
+    assert set(found.paths) == {"old", "new", "gone", "changed"}
+
+
+def test_changed_paths_since_the_merge_base(stage: Stage) -> None:
+    topic = stage.commit("topic", topic="x")
+    main = stage.commit("main", other="x")
+    found = stage.client.changed_paths(stage.repository, main, topic)
+    assert found == KnownPaths(("topic",))
+
+
+def test_nothing_changed(stage: Stage) -> None:
+    found = stage.client.changed_paths(stage.repository, stage.first, stage.first)
+    assert found == KnownPaths(())
+
+
+def test_changed_paths_beyond_what_the_host_lists(stage: Stage) -> None:
+    head = stage.commit(**{f"file{n}": "x" for n in range(1001)})
+    found = stage.client.changed_paths(stage.repository, stage.first, head)
+    assert isinstance(found, UnknownPaths)
+
+
+def test_changed_paths_of_unknown_commits(stage: Stage) -> None:
+    for base, head in ((NOWHERE, stage.first), (stage.first, NOWHERE)):
+        found = stage.client.changed_paths(stage.repository, base, head)
+        assert isinstance(found, UnknownPaths)
+
+
+def test_changed_paths_without_a_common_ancestor(stage: Stage) -> None:
+    root = Sha(stage.fake.git.commit({"x": "y"}, "Root"))
+    stage.host.set_refs(stage.fake, {"refs/heads/orphan": root})
+    found = stage.client.changed_paths(stage.repository, stage.first, root)
+    assert isinstance(found, UnknownPaths)
+    assert stage.client.merge_base(stage.repository, stage.first, root) is None
+    assert stage.client.is_ancestor(stage.repository, stage.first, root) is None
+
+
+def test_ancestors(stage: Stage) -> None:
+    main, topic = stage.commit("main"), stage.commit("topic")
+    left = stage.commit("main")
+    repository, client = stage.repository, stage.client
+    assert client.is_ancestor(repository, main, left) is True
+    assert client.is_ancestor(repository, left, left) is True
+    assert client.is_ancestor(repository, left, main) is False
+    assert client.is_ancestor(repository, topic, left) is False
+    assert client.is_ancestor(repository, NOWHERE, left) is None
+    assert client.merge_base(repository, topic, left) == main
+
+
+def test_request_paths(stage: Stage) -> None:
+    stage.commit("topic", **{f"file{n:03}": "x" for n in range(150)})
+    stage.host.open_request(stage.fake, "topic")
+    found = stage.client.request_paths(stage.repository, 1)
+    assert isinstance(found, KnownPaths)
+    assert sorted(found.paths) == [f"file{n:03}" for n in range(150)]
+    assert isinstance(stage.client.request_paths(stage.repository, 9), UnknownPaths)
+
+
+def test_request_paths_beyond_what_the_host_lists(stage: Stage) -> None:
+    stage.commit("topic", **{f"file{n}": "x" for n in range(3001)})
+    stage.host.open_request(stage.fake, "topic")
+    assert isinstance(stage.client.request_paths(stage.repository, 1), UnknownPaths)
+
+
+def test_commit_message(stage: Stage) -> None:
+    text = "Subject\n\nBody with ünïcode\n[skip ci]"
+    sha = Sha(stage.host.commit(stage.fake, "main", {"x": "y"}, text))
+    assert stage.client.commit_message(stage.repository, sha) == text
+    assert stage.client.commit_message(stage.repository, NOWHERE) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("admin", Role.ADMIN),
+        ("maintain", Role.MAINTAIN),
+        ("write", Role.WRITE),
+        ("triage", Role.READ),
+        ("read", Role.READ),
+        ("none", Role.NONE),
+    ],
+)
+def test_role(stage: Stage, given: str, expected: Role) -> None:
+    person = stage.host.set_role(stage.fake, "carol", given)
+    assert stage.client.role(stage.repository, person.id, "carol") == expected
+
+
+def test_role_goes_by_number(stage: Stage) -> None:
+    """The login is somebody else's by now; or the person's, and they were renamed."""
+    writer = stage.host.set_role(stage.fake, "carol", "write")
+    other = stage.host.person("mallory")
+    assert stage.client.role(stage.repository, other.id, "carol") == Role.NONE
+    writer.login = "caroline"
+    other.login = "carol"
+    assert stage.client.role(stage.repository, writer.id, "carol") == Role.WRITE
+    assert stage.client.role(stage.repository, other.id, "carol") == Role.NONE
+
+
+def test_role_of_nobody(stage: Stage) -> None:
+    assert stage.client.role(stage.repository, None, "ghost") == Role.NONE
+    assert stage.client.role(stage.repository, None, "ada") == Role.NONE
+    assert stage.client.role(stage.repository, 999_999, "nobody") == Role.NONE
+
+
+def test_clone_credential_is_hidden(stage: Stage) -> None:
+    credential = stage.client.clone_credential(stage.repository)
+    assert credential is not None
+    assert credential.password == stage.token
+    assert stage.token not in repr(credential)
+
+
+def test_token_without_access(stage: Stage) -> None:
+    Path(str(stage.source.token_file)).write_text(stage.host.create_token("stranger"))
+    with pytest.raises(NotFound):
+        stage.client.repository(stage.fake.path)
+    with pytest.raises(Permanent):
+        stage.client.refs(stage.repository)
+
+
+def test_expired_token(stage: Stage) -> None:
+    expired = stage.host.create_token("pushwright-bot", seconds=-1)
+    Path(str(stage.source.token_file)).write_text(expired)
+    with pytest.raises(Forbidden, match="expired") as caught:
+        stage.client.repository(stage.fake.path)
+    assert expired not in str(caught.value)

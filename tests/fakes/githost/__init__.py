@@ -1,0 +1,1 @@
+"""Stateful stand-ins for GitHub and GitLab, with real Git behind them."""

@@ -1,0 +1,252 @@
+"""A bare Git repository on disk, driven by the real `git`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HEX = re.compile(r"[0-9a-f]{4,64}")
+
+_CONFIG = (
+    ("http.receivepack", "true"),
+    ("uploadpack.allowAnySHA1InWant", "true"),
+    ("uploadpack.allowFilter", "true"),
+    ("receive.advertisePushOptions", "true"),
+    ("receive.denyNonFastForwards", "false"),
+    ("receive.denyDeleteCurrent", "ignore"),
+    ("gc.auto", "0"),
+)
+"""Both hosts let anybody who may read fetch a commit by its id."""
+
+_HIDDEN = ("refs/pull", "refs/merge-requests")
+"""Refs that the host makes and nobody can push."""
+
+_POST_RECEIVE = """#!/bin/sh
+# Keeps the push options where the fake finds them.
+n=0
+: >"$GIT_DIR/push-options"
+while [ "$n" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
+  eval "printf '%s\\\\n' \\"\\$GIT_PUSH_OPTION_$n\\"" >>"$GIT_DIR/push-options"
+  n=$((n + 1))
+done
+"""
+
+
+def git_environment() -> dict[str, str]:
+    """Nothing of the machine's own Git configuration gets in."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": "/nonexistent",
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_AUTHOR_NAME": "Ada Example",
+        "GIT_AUTHOR_EMAIL": "ada@example.com",
+        "GIT_COMMITTER_NAME": "Ada Example",
+        "GIT_COMMITTER_EMAIL": "ada@example.com",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a path is at a commit: `mode` as Git writes it, `kind` blob, tree or commit."""
+
+    mode: str
+    kind: str
+    oid: str
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+    author: str
+    email: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One changed path: `status` is Git's letter; `old` differs from `path` for a rename."""
+
+    status: str
+    path: str
+    old: str
+
+
+class BareRepository:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path, default_branch: str = "main") -> BareRepository:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        repository = cls(folder)
+        if folder.exists():
+            return repository
+        command = ["git", "init", "--quiet", "--bare", f"--initial-branch={default_branch}"]
+        subprocess.run([*command, str(folder)], check=True, env=git_environment())
+        for name, value in _CONFIG:
+            repository.run("config", name, value)
+        for hidden in _HIDDEN:
+            repository.run("config", "--add", "receive.hideRefs", hidden)
+        hook = folder / "hooks" / "post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(_POST_RECEIVE)
+        hook.chmod(0o755)
+        return repository
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Standard output; raises CalledProcessError."""
+        return subprocess.run(
+            ["git", f"--git-dir={self.folder}", *arguments],
+            check=True,
+            input=stdin,
+            capture_output=True,
+            env=git_environment() | dict(env or {}),
+        ).stdout
+
+    def _try(self, *arguments: str) -> bytes | None:
+        try:
+            return self.run(*arguments)
+        except subprocess.CalledProcessError:
+            return None
+
+    def refs(self) -> dict[str, str]:
+        """Every ref with the object it names: of an annotated tag that is the tag object."""
+        lines = self.run("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
+        pairs = (line.split(b" ", 1) for line in lines)
+        return {name.decode("utf-8", "surrogateescape"): oid.decode() for oid, name in pairs}
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit that a ref, short name or id means, tags peeled."""
+        if not revision or revision.startswith("-") or "\x00" in revision:
+            return None
+        found = self._try("rev-parse", "--verify", "--quiet", revision + "^{commit}")
+        return found.decode().strip() if found else None
+
+    def kind(self, oid: str) -> str | None:
+        found = self._try("cat-file", "-t", oid)
+        return found.decode().strip() if found else None
+
+    def tag_target(self, oid: str) -> tuple[str, str] | None:
+        """(kind, id) of what an annotated tag object points at."""
+        text = self._try("cat-file", "tag", oid)
+        if text is None:
+            return None
+        head = dict(line.split(b" ", 1) for line in text.split(b"\n\n", 1)[0].splitlines())
+        return head[b"type"].decode(), head[b"object"].decode()
+
+    def entry(self, sha: str, path: str) -> Entry | None:
+        """The entry of `path` at a commit with its content; the root is a tree."""
+        if path == "":
+            return Entry("040000", "tree", sha)
+        listing = self._try("--literal-pathspecs", "ls-tree", "-z", sha, "--", path.rstrip("/"))
+        if not listing:
+            return None
+        meta, _ = listing.rstrip(b"\0").split(b"\0")[0].split(b"\t", 1)
+        mode, kind, oid = meta.decode().split()
+        content = self.run("cat-file", "blob", oid) if kind == "blob" else b""
+        return Entry(mode, kind, oid, content)
+
+    def listing(self, sha: str, path: str) -> list[tuple[str, Entry]]:
+        """The names directly under a folder."""
+        spec = f"{sha}:{path}" if path else sha
+        rows = self.run("ls-tree", "-z", spec).rstrip(b"\0").split(b"\0")
+        entries = []
+        for row in filter(None, rows):
+            meta, name = row.split(b"\t", 1)
+            mode, kind, oid = meta.decode().split()
+            entries.append((name.decode("utf-8", "surrogateescape"), Entry(mode, kind, oid)))
+        return entries
+
+    def commit_info(self, sha: str) -> Commit | None:
+        text = self._try("show", "-s", "--format=%H%n%T%n%P%n%an%n%ae%n%aI%n%B", sha)
+        if text is None:
+            return None
+        lines = text.decode("utf-8", "replace").split("\n", 6)
+        message = lines[6].rstrip("\n")
+        return Commit(
+            lines[0], lines[1], tuple(lines[2].split()), message, lines[3], lines[4], lines[5]
+        )
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        found = self._try("merge-base", one, other)
+        return found.decode().split()[0] if found else None
+
+    def changes(self, base: str, head: str) -> list[Change]:
+        """Base tree to head tree, renames found."""
+        fields = self.run("diff", "--name-status", "-z", "-M", base, head).split(b"\0")
+        changes, position = [], 0
+        while position < len(fields) - 1:
+            status = fields[position].decode()
+            names = [f.decode("utf-8", "replace") for f in fields[position + 1 : position + 3]]
+            renamed = status[0] in "RC"
+            changes.append(Change(status[0], names[1] if renamed else names[0], names[0]))
+            position += 3 if renamed else 2
+        return changes
+
+    def log(self, *arguments: str) -> list[str]:
+        """Commit ids, oldest first."""
+        return self.run("rev-list", "--reverse", *arguments).decode().split()
+
+    def update_ref(self, name: str, oid: str | None) -> None:
+        if oid is None:
+            self.run("update-ref", "-d", name)
+        else:
+            self.run("update-ref", name, oid)
+
+    def commit(
+        self,
+        files: Mapping[str, bytes | str | None],
+        message: str,
+        parents: Sequence[str] = (),
+    ) -> str:
+        """A commit with the first parent's tree changed by `files` (None deletes). No ref moves."""
+        with tempfile.TemporaryDirectory(prefix="index-") as scratch:
+            env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+            if parents:
+                self.run("read-tree", parents[0], env=env)
+            lines = self._index_lines(files, Path(scratch))
+            self.run("update-index", "-z", "--index-info", stdin=lines, env=env)
+            tree = self.run("write-tree", env=env).decode().strip()
+        options = [word for parent in parents for word in ("-p", parent)]
+        made = self.run("commit-tree", tree, *options, stdin=message.encode())
+        return made.decode().strip()
+
+    def _index_lines(self, files: Mapping[str, bytes | str | None], scratch: Path) -> bytes:
+        """The blobs are written by one git process, however many there are."""
+        kept = [(path, content) for path, content in files.items() if content is not None]
+        names = []
+        for number, (_, content) in enumerate(kept):
+            name = scratch / str(number)
+            name.write_bytes(content.encode() if isinstance(content, str) else content)
+            names.append(str(name))
+        stdin = "\n".join(names).encode()
+        written = self.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin)
+        rows = [f"0 {'0' * 40}\t{path}" for path, content in files.items() if content is None]
+        oids = written.decode().split()
+        rows += [f"100644 {oid}\t{path}" for (path, _), oid in zip(kept, oids, strict=True)]
+        return "".join(row + "\0" for row in rows).encode()
+
+    def fetch(self, other: BareRepository, revision: str, ref: str) -> None:
+        """Copy a commit from another repository of this host and name it."""
+        self.run("fetch", "--quiet", "--no-tags", str(other.folder), f"+{revision}:{ref}")
+
+    def push_options(self) -> list[str]:
+        """Those of the last push."""
+        try:
+            return (self.folder / "push-options").read_text().split()
+        except FileNotFoundError:
+            return []
