@@ -2,7 +2,11 @@
 
 Times: seconds since the epoch. Ids of builds are text (128 random bits), others numbers.
 `fence` counts up with every lease, and every write of a lease's holder names the fence it holds:
-a holder that was paused beyond its lease changes nothing.
+a holder that was paused beyond its lease changes nothing. `lease_until` 0 means given back; a
+lease that ran out stays there until the next holder, which so knows that the last one died.
+
+Wanted rows are due by `next_at` alone: now when they changed, later to be tried again or read
+back, `NEVER` when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -31,6 +36,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+NEVER = 1e15
+"""A `next_at` that does not come, in seconds since the epoch."""
 
 # SQLite gives rowids to INTEGER primary keys only.
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -66,6 +74,7 @@ inbox = Table(
     *_lease(),
     UniqueConstraint("source", "delivery"),
     Index("ix_inbox_due", "state", "next_at"),
+    Index("ix_inbox_received", "received_at"),
 )
 
 repository = Table(
@@ -82,9 +91,16 @@ repository = Table(
     Column("sequence", BigInteger, nullable=False, server_default="0"),  # of heads seen
     Column("refs_version", BigInteger, nullable=False, server_default="0"),
     Column("swept_at", Float, nullable=True),  # NULL: never looked at, the first look only records
-    Column("last_admitted_at", Float, nullable=False, server_default="0"),
     *_lease(),
     UniqueConstraint("source", "host_id"),
+)
+
+# Apart from `repository`, because admission holds its row while planning holds the repository's.
+turn = Table(
+    "turn",
+    metadata,
+    Column("repository_id", ForeignKey("repository.id"), primary_key=True, autoincrement=False),
+    Column("last_admitted_at", Float, nullable=False),
 )
 
 ref_state = Table(
@@ -122,10 +138,13 @@ claim = Table(
     Column("state", String(20), nullable=False, server_default="live"),  # or cancelled, superseded
     Column("text", Text, nullable=False, server_default=""),  # why it was withdrawn
     Column("wish", Text, nullable=False),  # JSON: mistakes, waiting, nothing, skipped, base branch
+    Column("page", String(32), nullable=False),  # 128 random bits: the address of its page
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float, nullable=True),
-    Column("inbox_id", Integer, nullable=True),
-    Index("ix_claim_ref", "repository_id", "kind", "name"),
+    Column("inbox_id", BigInteger, nullable=True),
+    UniqueConstraint("page"),
+    Index("ix_claim_ref", "repository_id", "kind", "name", "sha"),
+    Index("ix_claim_created", "created_at"),
     Index("ix_claim_sha", "repository_id", "sha"),
 )
 
@@ -157,10 +176,12 @@ build = Table(
     Column("started_at", Float, nullable=True),
     Column("ended_at", Float, nullable=True),
     Column("watched_until", Float, nullable=False, server_default="0"),  # a page shows its log
-    Column("verify_at", Float, nullable=True),
     *_lease(),
     UniqueConstraint("identity", "generation"),
     Index("ix_build_due", "state", "next_at"),
+    # `group` stands in it so that a full group is passed over without reading its rows
+    Index("ix_build_queue", "repository_id", "state", "next_at", "group"),
+    Index("ix_build_queued", "queued_at"),
     Index("ix_build_image", "repository_id", "image", "state"),
 )
 
@@ -176,7 +197,19 @@ claim_image = Table(
     # waiting → wanted (its rows in wanted_tag exist) → settled | refused
     Column("tagging", String(20), nullable=False, server_default="waiting"),
     Column("tag_notes", Text, nullable=False, server_default="[]"),  # what ownership withheld
+    Column("tag_errors", Text, nullable=False, server_default="[]"),  # what the registry refused
     Index("ix_claim_image_build", "build_id"),
+)
+
+# The tags of a claim's image that are not withheld, once its build succeeded.
+claim_tag = Table(
+    "claim_tag",
+    metadata,
+    Column("claim_id", ForeignKey("claim.id"), primary_key=True),
+    Column("image", String(200), primary_key=True),
+    Column("name", String(300), primary_key=True),
+    Column("tag", String(128), primary_key=True),
+    Index("ix_claim_tag_tag", "name", "tag"),
 )
 
 build_need = Table(
@@ -184,6 +217,7 @@ build_need = Table(
     metadata,
     Column("build_id", ForeignKey("build.id"), primary_key=True),
     Column("needed_id", ForeignKey("build.id"), primary_key=True),
+    Index("ix_build_need_needed", "needed_id"),
 )
 
 attempt = Table(
@@ -197,7 +231,8 @@ attempt = Table(
     Column("outcome", Text, nullable=True),  # JSON
     Column("log_n", Integer, nullable=False, server_default="0"),  # the last line that was stored
     Column("log_bytes", BigInteger, nullable=False, server_default="0"),
-    Column("forgotten", Boolean, nullable=False, server_default="0"),
+    Column("forgotten", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("name"),
 )
 
 log_chunk = Table(
@@ -207,8 +242,9 @@ log_chunk = Table(
     Column("attempt", Integer, primary_key=True),
     Column("first_n", Integer, primary_key=True),
     Column("last_n", Integer, nullable=False),
-    Column("data", LargeBinary, nullable=False),  # zlib of JSON lines
-    Column("size", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # zlib of lines: number, space, record
+    Column("size", Integer, nullable=False),  # before compression
+    Column("head", Boolean, nullable=False),  # of the first 4 MiB, which stay
 )
 
 step = Table(
@@ -229,6 +265,7 @@ commit_report = Table(
     Column("wanted", Integer, nullable=False),  # counts up with every change of what it tells
     Column("rendered", Integer, nullable=False, server_default="0"),
     *_lease(),
+    Index("ix_commit_report_due", "next_at"),
 )
 
 wanted_status = Table(
@@ -241,15 +278,16 @@ wanted_status = Table(
     Column("desired", Text, nullable=False),  # JSON of CommitStatus
     Column("sequence", Integer, nullable=False),
     Column("final", Boolean, nullable=False),
+    # 0 a final aggregate, 1 another final one, 2 an aggregate, 3 the rest: the order of writing
+    Column("rank", Integer, nullable=False),
     Column("applied_sequence", Integer, nullable=False, server_default="0"),
     Column("applied", Text, nullable=True),  # what was written last
     Column("history", Text, nullable=False, server_default="[]"),  # what we ever wrote, short
-    Column("check_at", Float, nullable=True),  # read back then
     Column("wanted_at", Float, nullable=False),
     Column("applied_at", Float, nullable=True),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text, nullable=False, server_default=""),
-    Column("dead", Boolean, nullable=False, server_default="0"),
+    Column("dead", Boolean, nullable=False, server_default=false()),
     *_lease(),
     Index("ix_wanted_status_due", "next_at"),
 )
@@ -265,19 +303,20 @@ wanted_tag = Table(
     Column("order_key", Text, nullable=False),
     Column("version", String(200), nullable=False, server_default=""),
     Column("claim_sequence", BigInteger, nullable=False),
-    Column("claim_id", ForeignKey("claim.id"), nullable=False),
-    Column("build_id", ForeignKey("build.id"), nullable=False),
+    # No foreign keys: who owns a tag is known for longer than its claim and build are kept.
+    Column("claim_id", BigInteger, nullable=False),
+    Column("build_id", String(32), nullable=False),
     Column("from_name", String(300), nullable=False),  # where the pod pushed it
     Column("sequence", Integer, nullable=False),
     Column("applied_sequence", Integer, nullable=False, server_default="0"),
     Column("applied_digest", String(80), nullable=True),
     Column("history", Text, nullable=False, server_default="[]"),  # digests that we wrote
-    Column("check_at", Float, nullable=True),
     Column("refused", Text, nullable=False, server_default=""),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text, nullable=False, server_default=""),
     *_lease(),
     Index("ix_wanted_tag_due", "next_at"),
+    Index("ix_wanted_tag_build", "build_id"),
 )
 
 wanted_comment = Table(
@@ -291,7 +330,7 @@ wanted_comment = Table(
     Column("sequence", Integer, nullable=False),
     Column("applied_sequence", Integer, nullable=False, server_default="0"),
     Column("remote_id", BigInteger, nullable=True),
-    Column("gone", Boolean, nullable=False, server_default="0"),
+    Column("gone", Boolean, nullable=False, server_default=false()),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text, nullable=False, server_default=""),
     *_lease(),

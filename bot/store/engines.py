@@ -1,0 +1,136 @@
+"""How the two databases are opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from bot.ports import Permanent
+from bot.store.database import Database, translated
+from bot.store.mounts import refusal
+from bot.store.wakeups import DataVersion, Notifications
+
+BUSY_SECONDS = 10
+STATEMENT_SECONDS = 15
+IDLE_SECONDS = 20
+WAL_LIMIT = 64 * 1024 * 1024
+"""Bytes that the WAL file is cut back to after a checkpoint."""
+
+
+def connect(url: str, *, create: bool) -> Database:
+    """Open the database, not yet looking at its schema. Raises Permanent with what to do."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Permanent(f"PUSHWRIGHT_DATABASE_URL can't be read: {error}") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed, create=create)
+        case "postgresql":
+            return _postgresql(parsed)
+        case other:
+            raise Permanent(
+                f"PUSHWRIGHT_DATABASE_URL names a {other} database: "
+                "use sqlite:///<file> or postgresql://<user>@<host>/<database>"
+            )
+
+
+def _sqlite(url: URL, *, create: bool) -> Database:
+    if not url.database or url.database == ":memory:":
+        raise Permanent("a SQLite database must be a file: sqlite:////var/lib/pushwright/bot.db")
+    path = Path(url.database)
+    if (why := refusal(path)) is not None:
+        raise Permanent(why)
+    _private_file(path, create=create)
+    writer = _sqlite_engine(path, "BEGIN IMMEDIATE", ())
+    reader = _sqlite_engine(path, "BEGIN", ("PRAGMA query_only = ON",))
+    return Database(writer, reader, DataVersion(path))
+
+
+def _private_file(path: Path, *, create: bool) -> None:
+    """The file holds webhook bodies: nobody but its owner reads it. SQLite gives the WAL and the
+    shared memory file the same mode."""
+    try:
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise Permanent(f"there is no database at {path}: run pushwright migrate") from error
+    except OSError as error:
+        raise Permanent(f"the database {path} can't be opened: {error.strerror}") from error
+    if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
+        path.chmod(0o600)
+
+
+def _sqlite_engine(path: Path, begin: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(path)),
+        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_size=4,
+        max_overflow=60,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: object, _record: object) -> None:
+        for pragma in (
+            f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+            f"PRAGMA journal_size_limit = {WAL_LIMIT}",
+            "PRAGMA trusted_schema = OFF",
+            *pragmas,
+        ):
+            connection.execute(pragma)  # type: ignore[attr-defined]  # sqlite3.Connection
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        # The driver begins nothing by itself; a read that turns into a write would fail at once
+        # with "database is locked", whatever busy_timeout says.
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql(url: URL) -> Database:
+    options = " ".join(
+        (
+            f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
+            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
+            "-c timezone=UTC",
+        )
+    )
+    writer = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={
+            "options": options,
+            "connect_timeout": 5,
+            "application_name": "pushwright",
+            "prepare_threshold": None,  # a pooler may hand the next statement to another session
+        },
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=4,
+        max_overflow=20,
+        pool_timeout=BUSY_SECONDS,
+    )
+    reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    database = Database(writer, reader, Notifications(writer))
+    try:
+        with writer.connect() as connection:
+            durable = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+    except DBAPIError as error:
+        database.close()
+        raise translated(error) from error
+    if durable == "off":
+        database.close()
+        raise Permanent(
+            "this PostgreSQL acknowledges commits before they are on disk: "
+            "set synchronous_commit = on for the bot's role"
+        )
+    return database

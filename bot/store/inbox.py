@@ -1,0 +1,160 @@
+"""The inbox: webhook requests as they were received, until they are planned."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
+
+from bot.core.ids import SourceName
+from bot.storage import Delivery, IncomingDelivery, LeaseLost
+from bot.store.leases import give_back, held, take
+from bot.store.rows import plain
+from bot.store.schema import inbox
+from bot.store.upserts import upsert
+
+LONGEST_ID = 200
+"""Characters of a delivery id that are kept as they are."""
+
+
+def bounded(text: str, limit: int) -> str:
+    """`text`, or its beginning and its hash where it is longer: equal texts stay equal."""
+    text = plain(text, len(text) + 1)
+    if len(text) <= limit:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"{text[: limit - 33]}~{digest}"
+
+
+def put(tx: Connection, deliveries: Sequence[IncomingDelivery]) -> None:
+    # In the order of their keys: two web processes with the same ones do not lock each other out.
+    rows = sorted(map(_row, deliveries), key=lambda row: (str(row["source"]), str(row["delivery"])))
+    if not rows:
+        return
+    insert = upsert(tx, inbox)
+    again = insert.excluded
+    tx.execute(
+        insert.on_conflict_do_update(
+            index_elements=["source", "delivery"],
+            set_={
+                # Who handles it now sees at its end that `seen` went up, and leaves it new.
+                "seen": inbox.c.seen + 1,
+                "state": "new",
+                "tries": 0,
+                "next_at": again.received_at,
+                "received_at": again.received_at,
+                "event": again.event,
+                "content_type": again.content_type,
+                "body": again.body,
+                "size": again.size,
+            },
+        ),
+        rows,
+    )
+
+
+def _row(delivery: IncomingDelivery) -> dict[str, object]:
+    return {
+        "source": bounded(delivery.source, 200),
+        "delivery": bounded(delivery.delivery, LONGEST_ID),
+        "event": plain(delivery.event, 100),
+        "content_type": plain(delivery.content_type, 100),
+        "body": delivery.body,
+        "size": delivery.size,
+        "received_at": delivery.received_at,
+        "next_at": delivery.received_at,
+    }
+
+
+def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+    return (inbox.c.state == "new", inbox.c.next_at <= now, inbox.c.lease_until <= now)
+
+
+def claim(tx: Connection, now: float, lease_seconds: float) -> Delivery | None:
+    oldest = select(inbox.c.id).where(*due_condition(now)).order_by(inbox.c.next_at, inbox.c.id)
+    # A lease that nobody gave back: its holder died, maybe of this very delivery.
+    died = case((inbox.c.lease_until > 0, 1), else_=0)
+    rows = take(
+        tx, inbox, oldest.limit(1), now + lease_seconds, extra={"tries": inbox.c.tries + died}
+    )
+    for row in rows:
+        return Delivery(
+            id=row.id,
+            source=SourceName(row.source),
+            delivery=row.delivery,
+            event=row.event,
+            content_type=row.content_type,
+            body=None if row.body is None else unpacked(row.body, row.size),
+            received_at=row.received_at,
+            tries=row.tries,
+            seen=row.seen,
+            fence=row.fence,
+        )
+    return None
+
+
+def unpacked(body: bytes, size: int) -> bytes:
+    """At most `size` bytes, which were counted when it was packed."""
+    return zlib.decompressobj().decompress(body, max(size, 1))
+
+
+def finish(
+    tx: Connection,
+    delivery: Delivery,
+    state: str,
+    reason: str,
+    now: float,
+    explained: str | None = None,
+) -> None:
+    """Handled. Where it came again meanwhile it stays new, to be handled once more."""
+    again = inbox.c.seen > delivery.seen
+    values = {
+        "state": case((again, "new"), else_=state),
+        "next_at": case((again, now), else_=inbox.c.next_at),
+        "reason": plain(reason),
+        "handled_at": now,
+        **give_back(),
+    }
+    if explained is not None:
+        values["plan"] = explained
+    query = update(inbox).where(inbox.c.id == delivery.id, held(inbox, delivery.fence))
+    if tx.execute(query.values(values)).rowcount != 1:
+        raise LeaseLost(f"delivery {delivery.delivery}")
+
+
+def delay(tx: Connection, delivery: Delivery, until: float, reason: str, counted: bool) -> None:
+    again = inbox.c.seen > delivery.seen
+    values = {
+        "next_at": case((again, inbox.c.next_at), else_=until),
+        "reason": plain(reason),
+        "tries": inbox.c.tries + (1 if counted else 0),
+        **give_back(),
+    }
+    query = update(inbox).where(inbox.c.id == delivery.id, held(inbox, delivery.fence))
+    if tx.execute(query.values(values)).rowcount != 1:
+        raise LeaseLost(f"delivery {delivery.delivery}")
+
+
+def listing(tx: Connection, limit: int, state: str | None) -> Sequence[Mapping[str, object]]:
+    columns = [column for column in inbox.c if column.name not in ("body", "fence")]
+    query = select(*columns).order_by(inbox.c.received_at.desc(), inbox.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(inbox.c.state == state)
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def replay(tx: Connection, delivery: str, now: float) -> int:
+    """Queue again what starts with this id. 0 for an empty id: that would be all of them."""
+    if not delivery:
+        return 0
+    starts = func.substr(inbox.c.delivery, 1, len(delivery)) == delivery
+    query = update(inbox).where(starts, inbox.c.body.is_not(None))
+    values = {"state": "new", "next_at": now, "tries": 0, "seen": inbox.c.seen + 1}
+    return tx.execute(query.values(values)).rowcount
+
+
+def belongs(tx: Connection, delivery: Delivery, row_id: int) -> None:
+    query = update(inbox).where(inbox.c.id == delivery.id)
+    tx.execute(query.values(repository_id=row_id))

@@ -1,0 +1,32 @@
+"""Rows that only hold a moment: when a credential may write again, and that writing works."""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import Connection, select
+
+from bot.store.inbox import bounded
+from bot.store.schema import meta, pace
+from bot.store.upserts import upsert
+
+
+def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> float:
+    """Seconds to wait for the slot that is now taken. A clock that was set back by more than a day
+    does not hold writers up until it is there again."""
+    key = bounded(credential, 200)
+    start = upsert(tx, pace).values(credential=key, free_at=now)
+    tx.execute(start.on_conflict_do_nothing())
+    query = select(pace.c.free_at).where(pace.c.credential == key)
+    free_at: float = tx.execute(query.with_for_update()).scalar_one()
+    slot = max(now, free_at) if free_at < now + 86400 else now
+    tx.execute(pace.update().where(pace.c.credential == key).values(free_at=slot + gap_seconds))
+    return slot - now
+
+
+def touch(tx: Connection) -> None:
+    """One small write, so that a full disk or a read-only server shows."""
+    insert = upsert(tx, meta).values(key="checked", value=secrets.token_hex(4))
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value})
+    )

@@ -1,0 +1,133 @@
+"""Claims with their builds, as reports and pages tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from bot.core.builds import BuildState
+from bot.core.ids import BuildId, ImageKey, Sha, Trust
+from bot.core.plans import ClaimKind
+from bot.storage import BuildRow, ClaimImageView, ClaimView, DueReport, RepositoryRow
+from bot.store import builds, statuses
+from bot.store.rows import build_value, load, wishes_value
+from bot.store.schema import build, claim, claim_image
+
+MOST_CLAIMS = 50
+"""Of one commit or build that a report or page tells of; the newest."""
+MOST_AHEAD = 1000
+"""Builds before another one are counted up to here."""
+
+
+def reports(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[DueReport]:
+    found: list[DueReport] = []
+    for row, owner in statuses.due_reports(tx, now, lease_seconds, limit):
+        query = select(claim).where(
+            claim.c.repository_id == row.repository_id,
+            claim.c.sha == row.sha,
+            claim.c.family == row.family,
+        )
+        views = _claims(tx, query)
+        found.append(DueReport(owner, Sha(row.sha), row.family, row.wanted, row.fence, views))
+    return found
+
+
+def _claims(tx: Connection, query: Select[Any]) -> tuple[ClaimView, ...]:
+    """Newest first."""
+    rows = tx.execute(query.order_by(claim.c.id.desc()).limit(MOST_CLAIMS)).all()
+    images = _images(tx, [row.id for row in rows])
+    return tuple(
+        ClaimView(
+            id=row.id,
+            kind=ClaimKind(row.kind),
+            name=row.name,
+            sha=Sha(row.sha),
+            state=row.state,
+            text=row.text,
+            event=row.event,
+            trust=Trust(row.trust),
+            wish=load(row.wish),
+            created_at=row.created_at,
+            page=row.page,
+            images=tuple(images.get(row.id, ())),
+        )
+        for row in rows
+    )
+
+
+def _images(tx: Connection, claims: Sequence[int]) -> dict[int, list[ClaimImageView]]:
+    query = select(claim_image).where(claim_image.c.claim_id.in_(claims))
+    rows = tx.execute(query.order_by(claim_image.c.image)).all()
+    found = builds.load(tx, [row.build_id for row in rows])
+    ahead = {row.id: _ahead(tx, row) for row in found.values()}
+    views: dict[int, list[ClaimImageView]] = {}
+    for row in rows:
+        views.setdefault(row.claim_id, []).append(
+            _image(row, found[row.build_id], ahead[BuildId(row.build_id)])
+        )
+    return views
+
+
+def _image(row: Row[Any], built: BuildRow, ahead: int | None) -> ClaimImageView:
+    return ClaimImageView(
+        image=ImageKey(row.image),
+        build=built,
+        tags=wishes_value(row.tags),
+        why=row.why,
+        required=row.required,
+        tagging=row.tagging,
+        notes=tuple(load(row.tag_notes)),
+        tag_errors=tuple(load(row.tag_errors)),
+        ahead=ahead,
+    )
+
+
+def _ahead(tx: Connection, row: BuildRow) -> int | None:
+    """Of its own repository only: others take turns with it, however long their queues are."""
+    if row.state is not BuildState.QUEUED:
+        return None
+    before = (
+        select(build.c.id)
+        .where(
+            build.c.repository_id == row.repository_id,
+            build.c.state == BuildState.QUEUED,
+            build.c.queued_at < row.queued_at,
+        )
+        .limit(MOST_AHEAD)
+    )
+    return tx.execute(select(func.count()).select_from(before.subquery())).scalar_one()
+
+
+def page(
+    tx: Connection, build_id: BuildId
+) -> tuple[BuildRow, RepositoryRow, tuple[ClaimView, ...]] | None:
+    found = builds.load(tx, [build_id]).get(build_id)
+    if found is None:
+        return None
+    owner = statuses.repositories(tx, {found.repository_id})[found.repository_id]
+    ids = select(claim_image.c.claim_id).where(claim_image.c.build_id == build_id)
+    return found, owner, _claims(tx, select(claim).where(claim.c.id.in_(ids)))
+
+
+def by_page(tx: Connection, page: str) -> tuple[ClaimView, RepositoryRow] | None:
+    query = select(claim).where(claim.c.page == page)
+    row_id = tx.execute(query.with_only_columns(claim.c.repository_id)).scalar()
+    if row_id is None:
+        return None
+    (view,) = _claims(tx, query)
+    return view, statuses.repositories(tx, {row_id})[row_id]
+
+
+def find(
+    tx: Connection, prefix: str, repository_id: int | None, limit: int
+) -> Sequence[tuple[BuildRow, RepositoryRow]]:
+    query = builds.build_rows().order_by(build.c.queued_at.desc(), build.c.id).limit(limit)
+    if prefix:
+        query = query.where(func.substr(build.c.id, 1, len(prefix)) == prefix)
+    if repository_id is not None:
+        query = query.where(build.c.repository_id == repository_id)
+    rows = [build_value(row) for row in tx.execute(query)]
+    owners = statuses.repositories(tx, {row.repository_id for row in rows})
+    return [(row, owners[row.repository_id]) for row in rows]
