@@ -9,7 +9,7 @@ from bot.core.centralconfig import CentralConfig, RepositoryRule, SecretRule
 from bot.core.globs import glob
 from bot.core.mistakes import Mistake
 from bot.core.naming import default_image_name, split_reference
-from bot.core.repoconfig import Image, RepoConfig
+from bot.core.repoconfig import Image
 
 
 def repository_matches(pattern: str, source: str, path: str) -> bool:
@@ -78,46 +78,22 @@ def binding_mistakes(
     allowed = allowed_names(rule, config, repository_path)
     found = []
     for image, written in names:
-        places = {entry.text: entry for entry in image.names}
         for name in written:
             if not may_write(rule, config, repository_path, name):
-                entry = places.get(name) or (image.names[0] if image.names else None)
-                line, column = (entry.line, entry.column) if entry else (image.line, 1)
+                line, column = _place(image, name)
                 message = f"this repository may not write `{name}`"
                 found.append(Mistake(file, line, column, message, f"allowed: {allowed}"))
-        found += [
-            Mistake(
-                file,
-                image.line,
-                1,
-                f"this repository may not use the cache `{reference}`",
-                f"allowed: {allowed}",
-            )
-            for reference in image.cache_from
-            if not may_write(rule, config, repository_path, reference)
-        ]
+        for reference in image.cache_from:
+            if not may_write(rule, config, repository_path, reference):
+                message = f"this repository may not use the cache `{reference}`"
+                found.append(Mistake(file, image.line, 1, message, f"allowed: {allowed}"))
     return tuple(found)
 
 
-def secret_mistakes(
-    config: CentralConfig, repo: RepoConfig, source: str, path: str, file: str
-) -> tuple[Mistake, ...]:
-    """Secrets that are not offered to this repository. Names of others' secrets are not told."""
-    return tuple(
-        Mistake(
-            file,
-            image.line,
-            1,
-            f"the secret `{use.source}` of image `{image.key}` is not offered to this repository",
-            "the administrator offers it in the central config",
-        )
-        for image in repo.images
-        for use in image.secrets
-        if not _offered(config.secrets.get(use.source), source, path, image)
-    )
-
-
-def _offered(rule: SecretRule | None, source: str, path: str, image: Image) -> bool:
-    return rule is not None and any(
-        may_use(rule, source, path, image.key, event) for event in rule.events
-    )
+def _place(image: Image, name: str) -> tuple[int, int]:
+    """Line and column of the entry that gave the name; without one those of the image."""
+    holding = [entry for entry in image.names if name in entry.text.lower()]
+    entries = holding or image.names
+    if entries:
+        return entries[0].line, entries[0].column
+    return image.line, 1 if image.line else 0

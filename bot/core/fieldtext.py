@@ -96,18 +96,19 @@ def size(text: str) -> int | Problem:
 
 
 def memory(text: str) -> str | Problem:
-    """A size, kept as written; below 4 MiB no container starts."""
+    """`512Mi`, `4Gi`, kept as written: docker and Kubernetes read decimal units differently."""
     found = size(text)
-    if isinstance(found, Problem):
-        return found
+    if isinstance(found, Problem) or not text.endswith("i"):
+        return Problem("memory is written 512Mi or 4Gi")
     return text if found >= 4 * 2**20 else Problem("less than 4Mi of memory")
 
 
 def cpu(text: str) -> str | Problem:
-    """`2`, `0.5` or `500m`, kept as written."""
-    if not CPU.fullmatch(text) or not float(text.rstrip("m")):
+    """`2`, `0.5` or `500m`, as decimal processors: `500m` is `0.5`."""
+    number = Decimal(text.rstrip("m")) if CPU.fullmatch(text) else Decimal(0)
+    if not number:
         return Problem("processors are written 2, 0.5 or 500m")
-    return text
+    return f"{(number / 1000 if text.endswith('m') else number).normalize():f}"
 
 
 def repository_path(text: str) -> str | Problem:

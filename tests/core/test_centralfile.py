@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.core.binding import binding_mistakes, may_use, secret_mistakes
+from bot.core.binding import binding_mistakes, may_use
 from bot.core.centralconfig import (
     App,
     CentralConfig,
@@ -187,7 +187,7 @@ def test_a_path_that_is_no_image_name_never_takes_anothers() -> None:
 def test_mistakes_of_binding_have_their_places() -> None:
     config = read(SMALL)
     repo = parse_repo_file(
-        b"version: 1\nimages:\n  a:\n    image: [ghcr.io/acme/api, ghcr.io/other/x]\n"
+        b"version: 1\nimages:\n  a:\n    image: [ghcr.io/acme/api, "name=ghcr.io/Other/x,enable=true"]\n"
         b"    cache-from: ghcr.io/other/c:1\n    secrets: [{id: npm, from: npm}]\n"
     )
     assert isinstance(repo, RepoConfig)
@@ -196,11 +196,9 @@ def test_mistakes_of_binding_have_their_places() -> None:
     found = binding_mistakes(config, rule, "acme/api", names, "f")
     hint = " (allowed: ghcr.io/acme/api and below)"
     assert [str(one) for one in found] == [
-        f"f:4:31: this repository may not write `ghcr.io/other/x`{hint}",
+        f"f:4:32: this repository may not write `ghcr.io/other/x`{hint}",
         f"f:3:1: this repository may not use the cache `ghcr.io/other/c:1`{hint}",
     ]
-    (missing,) = secret_mistakes(config, repo, "gh", "acme/api", "f")
-    assert missing.message == "the secret `npm` of image `a` is not offered to this repository"
 
 
 def test_who_may_use_a_secret() -> None:

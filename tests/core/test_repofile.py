@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.ids import ImageKey
+from bot.core.imagekeys import IMAGE
+from bot.core.mistakes import Notes
 from bot.core.repoconfig import (
     Image,
     Need,
@@ -20,6 +24,8 @@ from bot.core.repoconfig import (
     Triggers,
 )
 from bot.core.repofile import ZERO_TAGS, ZERO_TRIGGERS, parse_repo_file, zero_config
+from bot.core.repokeys import RECORDS
+from bot.core.yamltree import REPOSITORY_LIMITS, Mapping, Node, Sequence, read_tree
 
 FULL = b"""
 version: 1
@@ -116,6 +122,26 @@ def test_every_key_reaches_its_value() -> None:
     assert config.comment == "off"
 
 
+def test_the_keys_of_version_1_are_these_and_no_others() -> None:
+    """The full example writes every key; a key that is new must be written there too."""
+    root = read_tree(FULL, Notes("f"), REPOSITORY_LIMITS)
+    written = set(_keys(root))
+    known = {key.name for record in RECORDS for key in record.keys}
+    ignoring = {"branches-ignore", "tags-ignore", "paths-ignore"}
+    assert known - written == ignoring | {"defaults", "suffix", "arg"}
+    assert {key.name for key in IMAGE.keys} <= written
+
+
+def _keys(node: Node | None) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for entry in node.entries:
+            yield entry.key
+            yield from _keys(entry.value)
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _keys(item)
+
+
 def test_what_is_not_said_is_as_without_a_file() -> None:
     (image,) = read("version: 1\nimages: {api: }").images
     (zero,) = zero_config("Acme/sub/API").images
@@ -180,7 +206,9 @@ images:
         ("provenance: true", "provenance", "mode=min"),
         ("flavor: latest=false", "flavor", (TagEntry("latest=false", 4, 13),)),
         ("timeout: 90s", "timeout_seconds", 90),
-        ("resources: {cpu: 500m}", "cpu", "500m"),
+        ("resources: {cpu: 500m}", "cpu", "0.5"),
+        ("resources: {cpu: 1500m}", "cpu", "1.5"),
+        ("resources: {cpu: 20}", "cpu", "20"),
         ("resources: {cpu: 0.5, memory: 512Mi}", "memory", "512Mi"),
         ("platforms: linux/arm64/v8", "platforms", ("linux/arm64/v8",)),
         ("context: .", "context", "."),
