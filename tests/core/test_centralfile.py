@@ -187,7 +187,8 @@ def test_a_path_that_is_no_image_name_never_takes_anothers() -> None:
 def test_mistakes_of_binding_have_their_places() -> None:
     config = read(SMALL)
     repo = parse_repo_file(
-        b"version: 1\nimages:\n  a:\n    image: [ghcr.io/acme/api, "name=ghcr.io/Other/x,enable=true"]\n"
+        b"version: 1\nimages:\n  a:\n"
+        b"    image: [ghcr.io/acme/api, 'name=ghcr.io/Other/x,enable=true']\n"
         b"    cache-from: ghcr.io/other/c:1\n    secrets: [{id: npm, from: npm}]\n"
     )
     assert isinstance(repo, RepoConfig)
