@@ -193,7 +193,7 @@ def test_mistakes_of_binding_have_their_places() -> None:
     )
     assert isinstance(repo, RepoConfig)
     rule = config.repositories[0]
-    names = tuple((one, tuple(entry.text for entry in one.names)) for one in repo.images)
+    names = ((repo.images[0], ("ghcr.io/acme/api", "ghcr.io/other/x")),)
     found = binding_mistakes(config, rule, "acme/api", names, "f")
     hint = " (allowed: ghcr.io/acme/api and below)"
     assert [str(one) for one in found] == [
