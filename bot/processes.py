@@ -28,7 +28,7 @@ def worker(_options: argparse.Namespace) -> int:
 
 
 def migrate(_options: argparse.Namespace) -> int:
-    from bot.store.migrate import migrate as migrate_database
+    from bot.store import migrate as migrate_database
 
     settings = read_settings()
     start_logging(settings.log_level)
@@ -43,7 +43,7 @@ def serve(_options: argparse.Namespace) -> int:
 
     settings = _ready()
     if settings.database_url.startswith("sqlite:"):
-        from bot.store.migrate import migrate as migrate_database
+        from bot.store import migrate as migrate_database
 
         migrate_database(settings.database_url)
     running = make_worker(settings)

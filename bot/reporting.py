@@ -11,8 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from bot.core.ids import HostKind
 from bot.core.reports import CommitStatus
 from bot.core.reports_render import render
+from bot.core.reports_rows import Known
 from bot.intake import Ports
 from bot.ports import (
     Forbidden,
@@ -47,9 +49,16 @@ class Reporter:
 
     def _render(self, report: DueReport) -> None:
         now = self._ports.clock.now()
-        url = self._ports.central().public_url
-        newest = report.claims[0].page if report.claims else ""
-        rendered = render(report, now, url, f"{url}/reports/{newest}" if newest else None)
+        central = self._ports.central()
+        source = central.sources.get(report.repository.source)
+        page = report.claims[0].page if report.claims else ""
+        known = Known(
+            report_url=f"{central.public_url}/reports/{page}" if page else None,
+            # At GitLab a second `pending` is an error: waiting reasons stand on the page.
+            repeat_pending=source is None or source.kind is not HostKind.GITLAB,
+            limit=central.limits.builds,
+        )
+        rendered = render(report, now, central.public_url, known)
         self._ports.store.want_statuses(report, rendered.statuses, now, rendered.next_at)
 
 

@@ -51,8 +51,8 @@ def start_logging(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # At DEBUG these print request bodies, tokens included.
-    for name in ("urllib3", "github.Requester", "gitlab", "requests"):
+    # At DEBUG the first four print request bodies, tokens included; alembic tells each plugin.
+    for name in ("urllib3", "github.Requester", "gitlab", "requests", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -71,10 +71,17 @@ def build() -> Web:
 
     def make() -> Flask:
         from bot.store import open_store
+        from bot.web import pages
 
         store = open_store(settings.database_url)
         opened.append(store)
-        return create_app(sources, store, clock, gauges=lambda: store.gauges(clock.now()))
+        return create_app(
+            sources,
+            store,
+            clock,
+            [pages.blueprint(store, clock, config.current)],
+            gauges=lambda: store.gauges(clock.now()),
+        )
 
     def close() -> None:
         for store in opened:

@@ -151,12 +151,10 @@ class Machine:
             "repositories": [{"match": "acme/*"}],
             "registries": {self.registry.host: {"insecure": True}},
             "defaults": {"registry": self.registry.host},
-            "executor": {
-                "docker": {
-                    "host": self.docker_host,
-                    "dedicated": self.own_daemon,
-                    "network": network,
-                }
+            "docker": {
+                "host": self.docker_host,
+                "dedicated": self.own_daemon,
+                "network": network,
             },
         }
 
