@@ -15,6 +15,7 @@ from bot.core.builds import (
     Ended,
     Outcome,
     OutcomeClass,
+    Place,
 )
 from bot.core.ids import Digest, ImageKey
 
@@ -222,11 +223,21 @@ def settle(outcome: Outcome, attempt: int) -> Finish | Retry:
 def sentence(outcome: Outcome) -> str:
     """What happened, where, and what to do next: for the page of a build."""
     words = WORDS[outcome.kind]
-    place = outcome.place
-    where = f"{place.file}:{place.line} {place.instruction}".rstrip() + ": " if place else ""
+    text = f"{where(outcome.place, outcome.message)}{outcome.message}"
     if outcome.state in (BuildState.SUCCEEDED, BuildState.CANCELLED, BuildState.SUPERSEDED):
-        return f"{where}{outcome.message}"
-    return f"{where}{outcome.message}. What to do: {words.next}."
+        return text
+    return f"{text}. What to do: {words.next}."
+
+
+def where(place: Place | None, message: str) -> str:
+    """What stands in front of a message that does not name its own place."""
+    if place is None:
+        return ""
+    spot = f"{place.file}:{place.line}"
+    if message.startswith(spot):
+        return ""
+    word = place.instruction.split(" ", 1)[0]
+    return f"{spot} " if not word or message.startswith(word) else f"{spot} {word}: "
 
 
 def span(seconds: float) -> str:

@@ -99,6 +99,18 @@ def _withdrawn(facts: EventFacts, ask: Asked) -> tuple[Withdrawal, ...]:
     return (Withdrawal(ask.kind, ask.name, "superseded", text, keep=ask.sha),)
 
 
+def _unwanted(facts: EventFacts, wish: ClaimWish) -> tuple[Withdrawal, ...]:
+    """A request that became a draft, or points at another branch, and wants no build any more."""
+    event = facts.event
+    if not isinstance(event, RequestChanged) or event.action not in ("drafted", "retargeted"):
+        return ()
+    live = any(one.kind is wish.kind and one.name == wish.name for one in facts.claims)
+    if wish.nothing is None or wish.observe or not live:
+        return ()
+    text = wish.nothing.removeprefix("nothing to build: ")
+    return (Withdrawal(wish.kind, wish.name, "cancelled", f"cancelled: {text}"),)
+
+
 # -- which images ----------------------------------------------------------------------------
 
 
@@ -121,7 +133,8 @@ def _claim(facts: EventFacts, ask: Asked) -> Plan:
         for choice in choices
         if choice.still and ask.kind is ClaimKind.BRANCH and seen and not wish.mistakes
     )
-    return Plan(_note(wish), (wish,), _withdrawn(facts, ask), seen, bases)
+    withdraw = _withdrawn(facts, ask) + _unwanted(facts, wish)
+    return Plan(_note(wish), (wish,), withdraw, seen, bases)
 
 
 def _decided(facts: EventFacts, ask: Asked, bare: ClaimWish) -> tuple[ClaimWish, Sequence[Choice]]:

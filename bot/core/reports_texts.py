@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.core.builds import MAX_ATTEMPTS, CacheUse, Outcome, OutcomeClass, Place
-from bot.core.outcomes import span
+from bot.core.builds import MAX_ATTEMPTS, CacheUse, Outcome, OutcomeClass
+from bot.core.outcomes import span, where
 
 NOTHING = "nothing to build"
 
@@ -56,17 +56,7 @@ def failed(outcome: Outcome) -> str:
     message = outcome.message
     if outcome.kind is OutcomeClass.OUT_OF_MEMORY and not message.startswith("out of memory"):
         message = f"out of memory: {message}"
-    place = outcome.place
-    return message if place is None else f"{where(place, message)}{message}"
-
-
-def where(place: Place, message: str) -> str:
-    """What stands in front of a message that does not name its own place."""
-    spot = f"{place.file}:{place.line}"
-    if message.startswith(spot):
-        return ""
-    word = place.instruction.split(" ", 1)[0]
-    return f"{spot} " if not word or message.startswith(word) else f"{spot} {word}: "
+    return f"{where(outcome.place, message)}{message}"
 
 
 def mistakes(found: Sequence[Mapping[str, object]]) -> str:
