@@ -31,6 +31,10 @@ class SchemaTooNew(Exception):
     """The database was migrated by a newer release than this process knows."""
 
 
+class SchemaTooOld(Exception):
+    """The database lacks migrations (or is empty): run pushwright migrate."""
+
+
 @dataclass(frozen=True, slots=True)
 class IncomingDelivery:
     """A verified webhook request. `body` is compressed with zlib; `size` counts it uncompressed."""
@@ -397,7 +401,7 @@ class Store(Protocol):
     ) -> None: ...
 
     def reserve_pace(self, credential: str, now: float, gap_seconds: float) -> float:
-        """Seconds to wait before the next write with that credential; the slot is taken."""
+        """0: the slot for one write is taken. Else nothing is taken; seconds until one is free."""
 
     # -- people ------------------------------------------------------------------------------
     def journal(self, entry: JournalEntry) -> None: ...

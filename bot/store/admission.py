@@ -169,7 +169,8 @@ def _admit_one(session: Session, candidate: Candidate) -> bool:
         values = {
             "state": BuildState.STARTING,
             "attempt": number,
-            "admitted_at": func.coalesce(build.c.admitted_at, now),
+            "admitted_at": now,
+            "started_at": None,  # of the attempt, not of the build
             "reason": "",
             "lease_until": session.until,
             "next_at": session.until,

@@ -207,15 +207,12 @@ def target(row: Row[Any], move: Move) -> tuple[BuildState, Outcome | None]:
 
 
 def changes(
-    row: Row[Any], state: BuildState, outcome: Outcome | None, move: Move
+    row: Row[Any], state: BuildState, outcome: Outcome | None, move: Move, now: float
 ) -> dict[str, Any]:
     """The columns that a move sets."""
-    now_withdrawn = bool(row.withdrawn) and not state.final
-    values: dict[str, Any] = {"state": state}
-    if not now_withdrawn:
+    values: dict[str, Any] = {"state": state, **_when(row, state, move, now)}
+    if state.final or not row.withdrawn:
         values["reason"] = plain(move.reason, 500)
-    if move.next_at is not None and not now_withdrawn:
-        values["next_at"] = move.next_at
     if move.started_at is not None and row.started_at is None:
         values["started_at"] = move.started_at
     if move.recipe_hash is not None:
@@ -224,11 +221,24 @@ def changes(
         values["outcome"] = outcome_text(outcome)
         if outcome.digest is not None:
             values |= {"digest": outcome.digest, "size_bytes": outcome.size_bytes}
-    if state.final or state is BuildState.QUEUED:
-        values |= give_back()
-        if state.final:
-            values["next_at"] = NEVER
+    if state.final:
+        values["ended_at"] = now
     return values
+
+
+def _when(row: Row[Any], state: BuildState, move: Move, now: float) -> dict[str, Any]:
+    """The lease is given back with the end, with another turn in the queue, and with a `next_at` to
+    come; else its holder goes on, and only a wake-up makes `next_at` less than the lease's end."""
+    if state.final:
+        return {"next_at": NEVER, **give_back()}
+    if state is BuildState.QUEUED:
+        return {"next_at": move.next_at if move.next_at is not None else now, **give_back()}
+    if move.next_at is None:
+        return {}
+    woken = row.next_at < row.lease_until
+    if move.next_at > now:
+        return {"next_at": min(move.next_at, row.next_at) if woken else move.next_at, **give_back()}
+    return {} if woken else {"next_at": max(row.lease_until, now)}
 
 
 def end_attempt(tx: Connection, row: Row[Any], outcome: Outcome | None, now: float) -> None:

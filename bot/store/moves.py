@@ -14,9 +14,7 @@ from bot.store.schema import build
 def move(tx: Connection, held: BuildRow, asked: Move, now: float) -> BuildRow:
     row = builds.locked(tx, held)
     state, outcome = builds.target(row, asked)
-    values = builds.changes(row, state, outcome, asked)
-    if state.final:
-        values["ended_at"] = now
+    values = builds.changes(row, state, outcome, asked, now)
     tx.execute(update(build).where(build.c.id == held.id).values(values))
     if state.final or state in (BuildState.TAGGING, BuildState.QUEUED):
         builds.end_attempt(tx, row, outcome, now)

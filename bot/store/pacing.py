@@ -12,16 +12,20 @@ from bot.store.upserts import upsert
 
 
 def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> float:
-    """Seconds to wait for the slot that is now taken. A clock that was set back by more than a day
-    does not hold writers up until it is there again."""
+    """0.0: the slot is taken. Else nothing is taken, and that many seconds are left until one is
+    free: whoever is first in line then, gets it.
+
+    A clock that was set back by more than a day does not hold writers up until it is there again.
+    """
     key = bounded(credential, 200)
     start = upsert(tx, pace).values(credential=key, free_at=now)
     tx.execute(start.on_conflict_do_nothing())
     query = select(pace.c.free_at).where(pace.c.credential == key)
     free_at: float = tx.execute(query.with_for_update()).scalar_one()
-    slot = max(now, free_at) if free_at < now + 86400 else now
-    tx.execute(pace.update().where(pace.c.credential == key).values(free_at=slot + gap_seconds))
-    return slot - now
+    if now < free_at < now + 86400:
+        return free_at - now
+    tx.execute(pace.update().where(pace.c.credential == key).values(free_at=now + gap_seconds))
+    return 0.0
 
 
 def touch(tx: Connection) -> None:

@@ -179,7 +179,7 @@ def delayed(tx: Connection, wanted: WantedStatus, until: float, error: str, dead
         {
             # A newer wish does not lift the host's "not before then"; death is for this one alone.
             "next_at": case((newer, until), else_=later),
-            "tries": case((newer, 0), else_=wanted_status.c.tries + 1),
+            "tries": case((newer, 0), else_=wanted_status.c.tries + (1 if error else 0)),
             "error": plain(error, 1000),
             "dead": case((newer, False), else_=dead),
         },

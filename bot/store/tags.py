@@ -96,7 +96,7 @@ def delayed(tx: Connection, wanted: WantedTag, until: float, error: str, refused
         wanted,
         {
             "next_at": case((newer, until), else_=later),
-            "tries": case((newer, 0), else_=wanted_tag.c.tries + 1),
+            "tries": case((newer, 0), else_=wanted_tag.c.tries + (1 if error else 0)),
             "error": text,
             "refused": case((newer, ""), else_=text if refused else ""),
         },
