@@ -78,7 +78,7 @@ class Receiver:
             raise Refused(400, "no_event", f"the header {_EVENT_HEADER[source.kind]} is missing")
         named = _delivery_id(source.kind, headers, signed=bool(keys))
         watched = _Named(check, headers.get("x-gitlab-webhook-uuid", "")) if not named else check
-        with self.bodies.read(environ, watched) as body:
+        with self.writer.expecting(), self.bodies.read(environ, watched) as body:
             if not watched.genuine():
                 raise _unsigned()
             delivery = named or _digest(watched)

@@ -66,7 +66,7 @@ def build(folder: Path) -> Flask:
             (SourceName("signed"), HostKind.GITLAB),
         )
     }
-    store = open_store(database_url(folder), create=True)
+    store = open_store(database_url(folder))
     return create_app(
         sources,
         HinderedInbox(store, folder),

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from bot.store import migrate
 from tests.payloads.catalogue import recorded
+from tests.scenarios.receiver import database_url
 
 ROOT = Path(__file__).parents[2]
 SECRET = b"an old secret of twenty-six"
@@ -135,6 +136,7 @@ def start(folder: Path) -> Receiver:
     (secrets / "github.secret2").write_bytes(NEW_SECRET)
     (secrets / "gitlab.secret").write_text(TOKEN)
     (secrets / "signed.key").write_bytes(b"whsec_" + base64.b64encode(KEY))
+    migrate(database_url(folder))
     return launch(folder)
 
 
