@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.payloads.catalogue import HERE
-from tests.scenarios.test_webhooks import SECRET, launch, start, stop
+from tests.scenarios.web_process import SECRET, launch, start, stop
 
 MIB = 1024 * 1024
 SMALL = (HERE / "github" / "push.branch.json").read_bytes()

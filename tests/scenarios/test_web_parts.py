@@ -6,6 +6,7 @@ import base64
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,7 @@ def gathered(inbox: Inbox, names: Sequence[str]) -> dict[int, Exception | None]:
     for thread in threads:
         thread.start()
     while writer.waiting() < len(names):
-        pass
+        time.sleep(0.001)
     inbox.held.set()
     for thread in (first, *threads):
         thread.join(20)
