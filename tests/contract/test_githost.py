@@ -12,6 +12,7 @@ from bot.core.facts import KnownPaths, UnknownPaths
 from bot.core.ids import HostKind, RepositoryId, Role, Sha
 from bot.ports import Forbidden, NotFound, Permanent
 from tests.fakes.githost.stage import Stage, staged
+from tests.fakes.openapi_documents import request_check
 
 NOWHERE = Sha("1" * 40)
 
@@ -20,7 +21,7 @@ NOWHERE = Sha("1" * 40)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     # Only GitLab has groups in groups.
     path = "acme/shop.api" if request.param is HostKind.GITHUB else "acme/team.one/shop-api"
-    with staged(request.param, tmp_path, path=path) as made:
+    with staged(request.param, tmp_path, path=path, check=request_check(request.param)) as made:
         yield made
 
 

@@ -185,7 +185,9 @@ class AppAccess:
         try:
             return self._as_app("POST", path, None, body).read(installation_token)
         except NotFound as error:
-            raise Forbidden("the GitHub App's installation is gone or suspended") from error
+            # Removed, or removed and installed anew: the next attempt looks it up and knows.
+            self._tokens.gone(installation)
+            raise Temporary("the GitHub App's installation is gone or suspended") from error
 
     def repositories(self) -> Sequence[Repository]:
         found: list[Repository] = []

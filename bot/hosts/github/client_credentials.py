@@ -110,6 +110,16 @@ class AppTokens:
             else:
                 self._installations[selector] = installation
 
+    def gone(self, installation: int) -> None:
+        """Forget all that was known of an installation."""
+        with self._lock:
+            self._slots.pop(installation, None)
+            self._installations = {
+                selector: number
+                for selector, number in self._installations.items()
+                if number != installation
+            }
+
 
 def installation_token(fields: Fields) -> InstallationToken:
     """GitHub's answer to a request for a token. Tokens have any length: since 2026 they are no
