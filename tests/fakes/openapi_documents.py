@@ -32,7 +32,8 @@ PACKAGE = "@octokit/openapi@23.0.2"
 INTEGRITY = (
     "sha512-pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5e"
     "ZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg=="
-)_MEMBER = "package/generated/api.github.com.json"
+)
+_MEMBER = "package/generated/api.github.com.json"
 GET_IT = "install npm, then run: python -m tests.fakes.openapi_documents"
 
 _NEEDED = (
