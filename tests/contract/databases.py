@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,15 +146,15 @@ def version_tag(tag: str, version: str, key: str = "api") -> TagWish:
     return TagWish(f"reg.example/{key}", tag, VersionOrder(version, order))
 
 
-def branch(commit: Sha, *images: PlannedImage, name: str = "main", **more: object) -> ClaimWish:
+def branch(commit: Sha, *images: PlannedImage, name: str = "main", **more: Any) -> ClaimWish:
     return _wish(ClaimKind.BRANCH, name, commit, images, more)
 
 
-def request_(commit: Sha, *images: PlannedImage, name: str = "7", **more: object) -> ClaimWish:
+def request_(commit: Sha, *images: PlannedImage, name: str = "7", **more: Any) -> ClaimWish:
     return _wish(ClaimKind.REQUEST, name, commit, images, more)
 
 
-def git_tag(commit: Sha, *images: PlannedImage, name: str = "v1", **more: object) -> ClaimWish:
+def git_tag(commit: Sha, *images: PlannedImage, name: str = "v1", **more: Any) -> ClaimWish:
     return _wish(ClaimKind.TAG, name, commit, images, more)
 
 
@@ -162,10 +163,10 @@ def _wish(
     name: str,
     commit: Sha,
     images: tuple[PlannedImage, ...],
-    more: dict[str, object],
+    more: dict[str, Any],
 ) -> ClaimWish:
     trust = more.pop("trust", Trust.TRUSTED)
-    return ClaimWish(kind, name, commit, "push", trust, images, **more)  # type: ignore[arg-type]
+    return ClaimWish(kind, name, commit, "push", trust, images, **more)
 
 
 KEYS = {ClaimKind.BRANCH: "refs/heads/", ClaimKind.TAG: "refs/tags/", ClaimKind.REQUEST: "request/"}
@@ -216,6 +217,11 @@ class Bench:
 
     def admit(self, limits: AdmissionLimits = ROOMY) -> Sequence[BuildRow]:
         return self.store.admit(limits, self.tick(), LEASE)
+
+    def start(self) -> BuildRow:
+        """Admit the only build that is queued."""
+        (build,) = self.admit()
+        return build
 
     def prove(self, build: BuildRow, result: Digest) -> BuildRow:
         """Let a started build come to its digest."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.core.builds import BuildState, OutcomeClass
@@ -121,7 +123,7 @@ class TestReplay:
 
     def test_a_new_claim_builds_again_what_failed(self, bench: Bench) -> None:
         bench.push(branch(sha(1), image("api", sha(1))))
-        bench.fail(*bench.admit())
+        bench.fail(bench.start())
         applied = bench.push(git_tag(sha(1), image("api", sha(1))))
         assert [how for *_, how in applied.builds] == ["new"]
         (build,) = bench.admit()
@@ -129,7 +131,7 @@ class TestReplay:
 
     def test_a_new_claim_reuses_what_succeeded(self, bench: Bench) -> None:
         bench.push(branch(sha(1), image("api", sha(1))))
-        bench.succeed(*bench.admit(), digest(1))
+        bench.succeed(bench.start(), digest(1))
         tagged = git_tag(sha(1), image("api", sha(1), tags=[head_tag("v1")]))
         assert [how for *_, how in bench.push(tagged).builds] == ["reused"]
         assert bench.write_tags() == [f"reg.example/api:v1@{digest(1)}"]
@@ -140,14 +142,14 @@ class TestReplay:
         wish = branch(sha(1), image("api", sha(1)))
         bench.push(wish)
         assert [how for *_, how in bench.push(wish, again=True).builds] == ["joined"]
-        bench.succeed(*bench.admit(), digest(1))
+        bench.succeed(bench.start(), digest(1))
         assert [how for *_, how in bench.push(wish, again=True).builds] == ["new"]
         (build,) = bench.admit()
         assert build.generation == 1
 
     def test_a_success_for_a_claim_that_came_while_it_was_tagging(self, bench: Bench) -> None:
         bench.push(branch(sha(1), image("api", sha(1), tags=[head_tag("main")])))
-        build = bench.prove(*bench.admit(), digest(1))
+        build = bench.prove(bench.start(), digest(1))
         tagged = git_tag(sha(1), image("api", sha(1), tags=[head_tag("v1")]))
         assert [how for *_, how in bench.push(tagged).builds] == ["joined"]
         assert len(bench.write_tags()) == 2
@@ -259,7 +261,7 @@ class TestWithdrawal:
 class TestNothingRuns:
     @pytest.mark.parametrize("why", [{"waiting": "waiting for /ok-to-test"}, {"observe": True}])
     def test_waiting_and_observed_claims_build_nothing(
-        self, bench: Bench, why: dict[str, object]
+        self, bench: Bench, why: dict[str, Any]
     ) -> None:
         wish = request_(
             sha(1), image("api", sha(1), tags=[head_tag("pr-7")]), trust=Trust.UNTRUSTED, **why
@@ -284,7 +286,8 @@ class TestNothingRuns:
         wrong = Mistake(".pushwright.yaml", 3, 5, "unknown key 'imagse'", "did you mean 'images'?")
         bench.push(branch(sha(1), mistakes=(wrong,)))
         (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
-        (told,) = report.claims[0].wish["mistakes"]  # type: ignore[misc]
+        wish: Any = report.claims[0].wish
+        (told,) = wish["mistakes"]
         assert (told["line"], told["hint"]) == (3, "did you mean 'images'?")
 
 
@@ -321,7 +324,7 @@ class TestNeeds:
 
     def test_a_need_that_succeeded_before_holds_nothing_up(self, bench: Bench) -> None:
         bench.push(branch(sha(1), image("base", sha(1))))
-        bench.succeed(*bench.admit(), digest(1))
+        bench.succeed(bench.start(), digest(1))
         self.wish(bench)
         (build,) = bench.admit()
         assert build.image == "api"
@@ -344,14 +347,14 @@ class TestBases:
 
     def test_a_reused_success_moves_it(self, bench: Bench) -> None:
         bench.push(request_(sha(1), image("api", sha(1))))
-        bench.succeed(*bench.admit(), digest(1))
+        bench.succeed(bench.start(), digest(1))
         assert self.base(bench) is None
         bench.push(branch(sha(1), image("api", sha(1))))
         assert self.base(bench) == sha(1)
 
     def test_a_head_that_changed_nothing_moves_it(self, bench: Bench) -> None:
         bench.push(branch(sha(1), image("api", sha(1))))
-        bench.succeed(*bench.admit(), digest(1))
+        bench.succeed(bench.start(), digest(1))
         moved = BaseMoved(MAIN, ImageKey("api"), sha(2))
         bench.apply(Plan("", seen=(RefSeen(MAIN, sha(2)),), bases=(moved,)))
         assert self.base(bench) == sha(2)
@@ -367,7 +370,7 @@ class TestLastDigest:
         bench.push(
             request_(sha(3), image("api", sha(3)), trust=Trust.UNTRUSTED, name="9"),
         )
-        bench.succeed(*bench.admit(), digest(3))
+        bench.succeed(bench.start(), digest(3))
 
         def last(trust: Trust, *refs: str) -> object:
             return bench.store.last_digest(bench.row.id, ImageKey("api"), trust, refs)
