@@ -76,8 +76,10 @@ def _older(facts: EventFacts, ask: Asked) -> Plan:
 
 def _seen(facts: EventFacts, ask: Asked) -> tuple[RefSeen, ...]:
     """Only the event's own commit is recorded: a newer head that was not planned yet must stay
-    findable for the sweep. And an old one never takes the place of the head that is known."""
-    if _head(facts, ask) or facts.known != facts.head:
+    findable for the sweep. One that is not the head is recorded where it follows what is known;
+    else it may be older, and never takes that one's place in the order."""
+    before = getattr(facts.event, "before", None)
+    if _head(facts, ask) or facts.known is None or facts.known == before:
         return (RefSeen(ask.key, ask.sha),)
     return ()
 

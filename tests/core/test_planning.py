@@ -13,7 +13,7 @@ from bot.core.events import (
     TagDeleted,
 )
 from bot.core.facts import LiveClaim, NoConfig, PlannedEvent
-from bot.core.ids import Trust
+from bot.core.ids import Sha, Trust
 from bot.core.mistakes import Mistake
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind, RefSeen, Withdrawal
@@ -135,10 +135,16 @@ def test_every_push_to_a_branch_is_built_head_or_not() -> None:
     assert found.seen == (RefSeen("refs/heads/main", A),)
 
 
-def test_a_late_delivery_does_not_show_an_old_commit_as_head_again() -> None:
-    found = plan(facts(pushed(sha=A), head=B, known=B))
+@pytest.mark.parametrize("known", [B, C])
+def test_a_late_delivery_does_not_show_an_old_commit_as_head_again(known: Sha) -> None:
+    found = plan(facts(pushed(sha=A), head=B, known=known))
     assert claim(found).sha == A
     assert found.seen == ()
+
+
+def test_a_push_that_follows_what_is_known_takes_the_next_place_in_the_order() -> None:
+    follows = replace(pushed(sha=A), before=C)
+    assert plan(facts(follows, head=B, known=C)).seen == (RefSeen("refs/heads/main", A),)
 
 
 def test_a_head_that_nobody_planned_yet_stays_findable_for_the_sweep() -> None:
