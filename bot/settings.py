@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 
 class SettingsMistake(Exception):
@@ -94,12 +95,15 @@ def _with_password(url: str, file: str | None) -> str:
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not file or url.startswith("sqlite:"):
         return url
-    from sqlalchemy.engine import make_url
-
     try:
         password = Path(file).read_text().strip()
     except OSError as error:
         raise SettingsMistake(
             f"PUSHWRIGHT_DATABASE_PASSWORD_FILE: {file} can't be read: {error.strerror}"
         ) from error
-    return make_url(url).set(password=password).render_as_string(hide_password=False)
+    parts = urlsplit(url)
+    person, at, place = parts.netloc.rpartition("@")
+    if not at:
+        raise SettingsMistake("PUSHWRIGHT_DATABASE_URL names no user for the password in the file")
+    name = person.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{name}:{quote(password, safe='')}@{place}"))

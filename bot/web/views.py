@@ -124,7 +124,7 @@ def build_view(
         first_miss=outcome.cache.first_miss if outcome else None,
         phases=tuple(outcome.phases.items()) if outcome else (),
         warnings=outcome.warnings if outcome else (),
-        steps=tuple(_step(step) for step in steps),
+        steps=_steps(steps),
         attempts=tuple(_attempt(attempt) for attempt in attempts),
         wanted_by=tuple(_wanted(claim, row) for claim in claims),
     )
@@ -168,6 +168,18 @@ def _cache(row: BuildRow) -> str:
     if cache is None or cache.hits is None or cache.steps is None:
         return "unknown" if row.state.final else ""
     return f"{cache.hits} of {cache.steps} steps"
+
+
+def _steps(records: Sequence[Mapping[str, object]]) -> tuple[StepView, ...]:
+    """BuildKit tells of a step again and again: the last word on each counts. What has no line in
+    the Dockerfile is shown only where it failed or took its time."""
+    last = {record.get("id"): record for record in records}
+    shown = [
+        step
+        for step in (_step(record) for record in last.values())
+        if step.line is not None or step.error or (step.seconds or 0.0) >= 1.0
+    ]
+    return tuple(sorted(shown, key=lambda step: step.line or 0))
 
 
 def _step(step: Mapping[str, object]) -> StepView:

@@ -152,6 +152,8 @@ def follow(
             screen.line(said, colour.get(status.state, "red"))
             if status.context in contexts:
                 seen[contexts[status.context]] = now
+            if status.state in FINAL and status.target_url and "/" in status.context:
+                screen.line(f"{'':<20} {status.target_url}", "dim")
         if all(seen.get(image, ("",))[0] in FINAL for image in event.expected):
             break
         time.sleep(0.05)

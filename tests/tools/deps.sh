@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs from Debian what the docker tests and the demo use. Services are kept from starting: this is for
 # programs, not for daemons. Does nothing where all of them are there; never removes a package.
+# `deps.sh demo`: only what the demo needs.
 set -eu
 want=""
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "$2" ] || want="$want $3"; }
@@ -10,9 +11,11 @@ need runc /usr/sbin/runc runc
 need iptables /usr/sbin/iptables iptables
 need docker-registry /usr/bin/docker-registry docker-registry
 need git /usr/bin/git git
-need htpasswd /usr/bin/htpasswd apache2-utils
+if [ "${1:-}" != demo ]; then
+    need htpasswd /usr/bin/htpasswd apache2-utils
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || want="$want postgresql"
+fi
 [ -x /bin/busybox ] && [ -e /usr/share/doc/busybox-static ] || want="$want busybox-static"
-ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || want="$want postgresql"
 [ -n "$want" ] || { echo "nothing to install"; exit 0; }
 command -v apt-get >/dev/null || {
     echo "this machine has no apt-get; install these with its own package manager:$want" >&2
