@@ -313,3 +313,15 @@ def test_what_a_force_push_removed_loses_its_name_to_the_head() -> None:
     world.heads[key] = first
     world.deliver(key, replace(pushed("main", first, forced=True), before=second))
     assert world.tags["main"].digest == digest_of(first)
+
+
+def test_a_delivery_that_comes_late_never_takes_the_name_from_the_head() -> None:
+    world = World()
+    key = "refs/heads/main"
+    first = world.commit(key)
+    second = world.commit(key)
+    world.deliver(key, replace(pushed("main", second), before=first))
+    world.end(world.claims[0].wish.images[0].identity, well=True)
+    world.deliver(key, pushed("main", first))
+    world.end(world.claims[1].wish.images[0].identity, well=True)
+    assert world.tags["main"].digest == digest_of(second)
