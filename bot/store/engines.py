@@ -98,15 +98,17 @@ def _sqlite_engine(path: Path, begin: str, pragmas: tuple[str, ...]) -> Engine:
 
 
 def _postgresql(url: URL) -> Database:
+    given = url.query.get("options", ())
     options = " ".join(
         (
             f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
             f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
             "-c timezone=UTC",
+            *((given,) if isinstance(given, str) else given),  # the administrator's win
         )
     )
     writer = create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
         connect_args={
             "options": options,
             "connect_timeout": 5,

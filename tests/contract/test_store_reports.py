@@ -1,0 +1,153 @@
+"""Reports and statuses: the latest wish wins, is written by one at a time, and in order."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.core.plans import ClaimKind, Plan, Withdrawal
+from bot.core.reports import CommitStatus, StatusState
+from bot.storage import DueReport, LeaseLost
+from tests.contract.databases import LEASE, Bench, branch, git_tag, image, request_, sha
+
+
+def status(
+    text: str, state: StatusState = StatusState.PENDING, context: str = "pushwright"
+) -> CommitStatus:
+    return CommitStatus(context, state, text, "https://bot.example/builds/1", "main")
+
+
+def report(bench: Bench, n: int = 1) -> DueReport:
+    bench.push(branch(sha(n), image("api", sha(n))))
+    (due,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    return due
+
+
+def test_one_report_for_a_branch_and_a_request_another_for_a_tag(bench: Bench) -> None:
+    for wish in (branch, request_, git_tag):
+        bench.push(wish(sha(1), image("api", sha(1))))
+    due = bench.store.due_reports(bench.tick(), LEASE, 10)
+    kinds = {each.family: [claim.kind for claim in each.claims] for each in due}
+    assert kinds == {"": [ClaimKind.REQUEST, ClaimKind.BRANCH], " (tag)": [ClaimKind.TAG]}
+    assert bench.store.due_reports(bench.tick(), LEASE, 10) == []
+
+
+def test_a_report_that_changed_while_it_was_rendered_is_due_again(bench: Bench) -> None:
+    due = report(bench)
+    bench.admit()
+    bench.store.want_statuses(due, [(status("queued"), False)], bench.tick(), None)
+    (again,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    assert again.wanted > due.wanted
+    bench.store.want_statuses(again, [], bench.tick(), bench.now + 60)
+    assert bench.store.due_reports(bench.now + 59, LEASE, 10) == []
+    assert len(bench.store.due_reports(bench.now + 60, LEASE, 10)) == 1
+
+
+def test_a_renderer_that_lost_its_lease_changes_nothing(bench: Bench) -> None:
+    slow = report(bench)
+    (fast,) = bench.store.due_reports(bench.tick(31), LEASE, 10)
+    with pytest.raises(LeaseLost):
+        bench.store.want_statuses(slow, [(status("old"), False)], bench.now, None)
+    bench.store.want_statuses(fast, [(status("new"), False)], bench.now, None)
+    (wanted,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    assert wanted.status.description == "new"
+
+
+def test_withdrawn_claims_are_told_of_too(bench: Bench) -> None:
+    bench.push(branch(sha(1), image("api", sha(1))))
+    gone = Withdrawal(ClaimKind.BRANCH, "main", "cancelled", "the branch was deleted")
+    bench.apply(Plan("", withdraw=(gone,)))
+    (due,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    assert [(claim.state, claim.text) for claim in due.claims] == [
+        ("cancelled", "the branch was deleted")
+    ]
+
+
+def test_queued_builds_know_how_many_stand_before_them(bench: Bench) -> None:
+    for n in (1, 2, 3):
+        bench.push(branch(sha(n), image("api", sha(n))))
+    due = bench.store.due_reports(bench.tick(), LEASE, 10)
+    ahead = {each.sha: each.claims[0].images[0].ahead for each in due}
+    assert ahead == {sha(1): 0, sha(2): 1, sha(3): 2}
+
+
+def test_equal_statuses_change_nothing(bench: Bench) -> None:
+    due = report(bench)
+    bench.store.want_statuses(due, [(status("queued"), False)], bench.tick(), bench.now)
+    (wanted,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    bench.store.status_applied(wanted, bench.tick(), None)
+    (due,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    bench.store.want_statuses(due, [(status("queued"), False)], bench.tick(), None)
+    assert bench.store.due_statuses(bench.tick(), LEASE, 10) == []
+
+
+def test_final_ones_first_then_aggregates_then_the_oldest(bench: Bench) -> None:
+    due = report(bench)
+    done = StatusState.SUCCESS
+    wanted = [
+        (status("1", context="pushwright/a"), False),
+        (status("2", context="pushwright"), False),
+        (status("3", done, context="pushwright/b"), True),
+        (status("4", done, context="pushwright (x)"), True),
+    ]
+    bench.store.want_statuses(due, wanted, bench.tick(), None)
+    found = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    assert [each.status.description for each in found] == ["4", "3", "2", "1"]
+
+
+def test_a_status_that_is_overtaken_is_followed_by_the_newer_one(bench: Bench) -> None:
+    due = report(bench)
+    bench.store.want_statuses(due, [(status("running"), False)], bench.tick(), bench.now)
+    (writing,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    (due,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    final = status("built", StatusState.SUCCESS)
+    bench.store.want_statuses(due, [(final, True)], bench.tick(), None)
+    assert bench.store.due_statuses(bench.tick(), LEASE, 10) == []  # one writer per context
+    bench.store.status_applied(writing, bench.tick(), None)
+    (following,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    assert (following.status, following.final, following.checking) == (final, True, False)
+    assert following.applied == status("running")
+    assert following.ours == ("running", "built")
+    bench.store.status_applied(following, bench.tick(), bench.now + 30)
+    (check,) = bench.store.due_statuses(bench.now + 30, LEASE, 10)
+    assert check.checking
+    bench.store.status_applied(check, bench.now + 31, None)
+    assert bench.store.due_statuses(bench.now + 9999, LEASE, 10) == []
+
+
+def test_delays_deaths_and_lost_leases(bench: Bench) -> None:
+    due = report(bench)
+    bench.store.want_statuses(due, [(status("one"), False)], bench.tick(), bench.now)
+    (wanted,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    bench.store.status_delayed(wanted, bench.now + 5, "")  # it waits for its turn: no try
+    (wanted,) = bench.store.due_statuses(bench.tick(6), LEASE, 10)
+    assert wanted.tries == 0
+    bench.store.status_delayed(wanted, bench.now + 5, "502")
+    (wanted,) = bench.store.due_statuses(bench.tick(6), LEASE, 10)
+    assert wanted.tries == 1
+    assert len(bench.store.due_statuses(bench.tick(31), LEASE, 10)) == 1
+    with pytest.raises(LeaseLost):
+        bench.store.status_applied(wanted, bench.now, None)
+    (wanted,) = bench.store.due_statuses(bench.tick(31), LEASE, 10)
+    bench.store.status_delayed(wanted, bench.now, "the commit is gone", dead=True)
+    assert bench.store.due_statuses(bench.tick(9999), LEASE, 10) == []
+    assert bench.store.gauges(bench.now)["statuses_dead"] == 1.0
+
+
+def test_what_we_wrote_is_remembered_within_bounds(bench: Bench) -> None:
+    due = report(bench)
+    for n in range(30):
+        bench.store.want_statuses(due, [(status(f"text {n}"), False)], bench.tick(), bench.now)
+        (wanted,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+        bench.store.status_applied(wanted, bench.tick(), None)
+        (due,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    assert wanted.ours == tuple(f"text {n}" for n in range(10, 30))
+
+
+def test_a_pace_is_kept_and_no_slot_is_wasted(bench: Bench) -> None:
+    reserve = bench.store.reserve_pace
+    assert reserve("app", 100.0, 1.0) == 0.0
+    assert reserve("app", 100.25, 1.0) == 0.75
+    assert reserve("app", 100.5, 1.0) == 0.5
+    assert reserve("other", 100.5, 1.0) == 0.0
+    assert reserve("app", 101.0, 1.0) == 0.0
+    assert reserve("app", 101.0 - 10 * 86400, 1.0) == 0.0  # the clock was set back
