@@ -24,7 +24,6 @@ from bot.builder.redaction import Redactor
 from bot.builder.steps import StepReporter
 from bot.builder.tree import Inputs
 
-_REGISTRY_WAITS = (2.0, 6.0, 15.0)
 _DOCKERFILE_LIMIT = 4 << 20
 _PUSHED = re.compile(rb"digest: (sha256:[0-9a-f]{64}) size: \d+")
 
@@ -65,7 +64,7 @@ class Builder:
 
     def build(self, cache_from: Sequence[str]) -> Built:
         """Raises BuildFailed. A busy registry is asked again; lost layers are done without."""
-        waits = iter(_REGISTRY_WAITS)
+        waits = iter(self._recipe.limits.registry_waits)
         while True:
             call = build_call(
                 self._recipe, self._site.inputs, self._site.client, self._site.daemon, cache_from
@@ -156,7 +155,7 @@ class Builder:
         """`docker push`; the image stays in the daemon, so that trying again costs no build."""
         argv = push_argv(self._site.client, reference)
         command = Command(argv, self._site.env, self._recipe.workdir)
-        for pause in (*_REGISTRY_WAITS, None):
+        for pause in (*self._recipe.limits.registry_waits, None):
             done = run(command, self._budget, silence=self._recipe.limits.silence)
             self._say((done.output + done.errors).decode("utf-8", "replace"))
             if done.code == 0:

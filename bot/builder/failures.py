@@ -189,7 +189,14 @@ def _unknown_target(case: _Case) -> BuildFailed | None:
 
 def _pushing(case: _Case) -> BuildFailed | None:
     pushing = case.vertex is not None and _PUSH.match(case.vertex.name)
-    return push_failure(case.error) if pushing or "failed to push" in case.error else None
+    if pushing or "failed to push" in case.error:
+        return push_failure(case.error)
+    tried = any(vertex.name.startswith("pushing ") for vertex in case.evidence.vertices)
+    if case.vertex is None and tried and "manifest unknown" in case.error:
+        # buildx on dockerd 20.10 overlooks a push that failed and asks for the image's digest then
+        said = f"the registry did not keep the pushed image: {case.error[-300:]}"
+        return BuildFailed(BuildClass.REGISTRY_UNAVAILABLE, said)
+    return None
 
 
 def _base(case: _Case) -> BuildFailed | None:

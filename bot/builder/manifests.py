@@ -113,7 +113,11 @@ class Registry:
             document: Any = json.loads(answer.body)
         except ValueError as error:
             raise RegistryError(f"{reference.host} sent a manifest that is not JSON") from error
-        return document if isinstance(document, dict) else {}
+        if not isinstance(document, dict) or document.get("schemaVersion") != 2:
+            # dockerd 20.10 falls back to the old schema when a registry refuses the new one for a
+            # moment; such an image has no cache records and another digest than the one built.
+            raise RegistryError(f"{reference.host} holds a manifest of the old schema 1")
+        return document
 
     def _ask(self, method: str, reference: Reference, wanted: str) -> _Answer:
         key = reference.name

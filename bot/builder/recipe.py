@@ -74,12 +74,15 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, bytes. `fetch_waits`: pauses before further looks for a commit not there yet."""
+    """Seconds, bytes. The `…_waits` are pauses before each further try: for a commit that is not
+    there yet, for a Git host that does not answer, for a registry that is busy."""
 
     timeout: float
     silence: float
     dockerd: float
     fetch_waits: tuple[float, ...]
+    network_waits: tuple[float, ...]
+    registry_waits: tuple[float, ...]
     log_bytes: int
 
 
@@ -110,7 +113,6 @@ _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NETWORKS = ("default", "none", "host")
 _MODES = ("inline", "registry", "none")
-_WAITS = (2.0, 5.0, 10.0, 18.0, 25.0)
 
 
 def _wrong(where: str, why: str) -> BuildFailed:
@@ -319,7 +321,9 @@ def _limits(reader: _Reader) -> Limits:
         timeout=reader.number("timeout_seconds", 1800),
         silence=reader.number("silence_seconds", 1200),
         dockerd=reader.number("dockerd_seconds", 60),
-        fetch_waits=reader.numbers("fetch_waits", _WAITS),
+        fetch_waits=reader.numbers("fetch_waits", (2.0, 5.0, 10.0, 18.0, 25.0)),
+        network_waits=reader.numbers("network_waits", (1.0, 3.0, 9.0)),
+        registry_waits=reader.numbers("registry_waits", (2.0, 6.0, 15.0)),
         log_bytes=int(reader.number("log_bytes", 16 << 20)),
     )
 

@@ -27,7 +27,6 @@ from bot.builder.references import parse_reference
 from bot.builder.source import Checkout, Fetcher
 from bot.builder.tree import locate
 
-_VERIFY_WAITS = (0.2, 1.0, 3.0, 8.0)
 _GO_ON = "the build goes on without it"
 
 
@@ -149,7 +148,7 @@ class Run:
         push = self._recipe.push
         if push is None:
             return
-        for pause in (*_VERIFY_WAITS, None):
+        for pause in (0.2, *self._recipe.limits.registry_waits, None):
             try:
                 self._compare(push, built)
             except RegistryError as error:

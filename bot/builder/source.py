@@ -66,7 +66,6 @@ _REFUSED = re.compile(
     r"repository '[^']*' not found|Access denied|terminal prompts disabled",
     re.IGNORECASE,
 )
-_NETWORK_WAITS = (1.0, 3.0, 9.0)
 _LFS_HEAD = b"version https://git-lfs.github.com/spec/v1"
 _LFS_LOOK = 20_000
 
@@ -96,12 +95,12 @@ class Fetcher:
         """Raises BuildFailed: fetch-network, commit-gone, context (submodules), config (LFS)."""
         source = self._source
         self._prepare()
-        self._fetch(limits.fetch_waits)
+        self._fetch(limits)
         checked_out = self._git("checkout", "-q", "-f", "--detach", source.sha)
         if checked_out.code != 0:
             raise BuildFailed(_checkout_class(checked_out), f"git checkout: {_last(checked_out)}")
         if source.submodules and (self._folder / ".gitmodules").exists():
-            self._submodules()
+            self._submodules(limits.network_waits)
         tree = self._git("rev-parse", f"{source.sha}^{{tree}}").output.decode().strip()
         remove_git_files(self._folder)
         return Checkout(self._folder, tree, tuple(self._warnings()))
@@ -122,9 +121,9 @@ class Fetcher:
             raise BuildFailed(BuildClass.INTERNAL, f"git init: {_last(made)}")
         self._git("config", "remote.origin.url", self._source.url)
 
-    def _fetch(self, waits: Sequence[float]) -> None:
+    def _fetch(self, limits: Limits) -> None:
         """By the full id; a host may need a moment to show a commit, a network to come back."""
-        look, again = iter(waits), iter(_NETWORK_WAITS)
+        look, again = iter(limits.fetch_waits), iter(limits.network_waits)
         while True:
             failed = self._fetch_once()
             if failed is None:
@@ -173,9 +172,9 @@ class Fetcher:
                 return None
         return by_id
 
-    def _submodules(self) -> None:
+    def _submodules(self, waits: Sequence[float]) -> None:
         update = ("submodule", "-q", "update", "--init", "--recursive", "--depth=1")
-        for pause in (*_NETWORK_WAITS, None):
+        for pause in (*waits, None):
             done = self._git(*update)
             if done.code == 0:
                 return

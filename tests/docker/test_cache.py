@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.docker.site import Ended, Site
+from tests.docker.site import DOCKER29, Ended, Site, on
 
 APP = """\
 FROM {base} AS tools
@@ -71,3 +71,86 @@ def test_a_file_that_is_ignored_changes_nothing(site: Site) -> None:
     _all_hit(warm)
     assert warm.result["digest"] == cold.result["digest"]
     assert warm.result["tree"] != cold.result["tree"]
+
+
+def _warm(site: Site, changed: dict[str, str], dockerfile: str) -> tuple[Ended, Ended, int]:
+    """(cold build, build after `changed` on an emptied daemon, bytes that it fetched)."""
+    repository = site.repository()
+    first = site.recipe(repository, repository.commit({**FILES, "Dockerfile": dockerfile}))
+    cold = site.run(first)
+    assert cold.kind == "succeeded", cold.result
+    site.daemon.empty()
+    sha = repository.commit({**changed})
+    before = site.registry.traffic()
+    warm = site.build(repository, sha, cache={"from": [site.pinned(first, cold)]})
+    assert warm.kind == "succeeded", warm.result
+    return cold, warm, (site.registry.traffic() - before).bytes("GET")
+
+
+def test_a_change_of_an_unused_stage_changes_nothing(site: Site) -> None:
+    cold, warm, fetched = _warm(site, {"unused.txt": "v\n"}, APP.format(base=site.base, link=""))
+    _all_hit(warm)
+    assert warm.result["digest"] == cold.result["digest"]
+    assert not site.lazy or fetched < 100_000
+
+
+def test_a_change_of_the_last_layer_runs_only_that(site: Site) -> None:
+    cold, warm, _ = _warm(site, {"app.txt": "two\n"}, APP.format(base=site.base, link=""))
+    assert warm.result["digest"] != cold.result["digest"]
+    ran = [step["name"].partition("] ")[2] for step in warm.steps if step["hit"] is False]
+    assert all(name.startswith("COPY") for name in ran), ran
+    if site.buildx:
+        assert warm.result["cache"]["hits"] == 2
+        assert warm.result["cache"]["first_miss"].endswith("(Dockerfile:9)")
+
+
+@on(DOCKER29)
+def test_a_linked_last_layer_pulls_no_parent(site: Site) -> None:
+    text = APP.format(base=site.base, link="--link")
+    cold, warm, fetched = _warm(site, {"app.txt": "two\n"}, text)
+    assert warm.result["digest"] != cold.result["digest"]
+    assert fetched < 100_000
+
+
+def test_withheld_candidates_must_miss(site: Site) -> None:
+    """Else a hit above might come from anywhere."""
+    repository = site.repository()
+    sha = repository.commit({**FILES, "Dockerfile": APP.format(base=site.base, link="")})
+    cold = site.build(repository, sha)
+    site.daemon.empty()
+    missing = f"{site.registry.host}/{site.name}/none:1"
+    again = site.build(repository, sha, cache={"from": [missing]})
+    assert again.kind == "succeeded", again.result
+    assert again.result["digest"] != cold.result["digest"]  # the random file was made again
+    assert (again.result["cache"]["candidates"], again.result["cache"]["found"]) == (1, 0)
+    assert "does not exist" in again.notes
+
+
+def test_a_dead_cache_registry_costs_nothing(site: Site) -> None:
+    repository = site.repository()
+    sha = repository.commit({**FILES, "Dockerfile": APP.format(base=site.base, link="")})
+    cache = {"from": ["127.0.0.1:1/x/y:1"], "insecure_hosts": ["127.0.0.1:1"]}
+    ended = site.build(repository, sha, cache=cache, allowed=["**"])
+    assert ended.kind == "succeeded", ended.result
+    assert "does not answer" in ended.notes
+
+
+@on(DOCKER29)
+def test_registry_cache_keeps_the_stages_between(site: Site) -> None:
+    """mode=max: the dependency stage hits though it is not in the image."""
+    text = (
+        f"FROM {site.base} AS deps\nCOPY unused.txt /\nRUN head -c 9 /dev/urandom >/dep; echo D\n"
+        f"FROM {site.base}\nCOPY --from=deps /dep /\nCOPY app.txt /\n"
+    )
+    repository = site.repository()
+    to = f"{site.registry.host}/{repository.name.removesuffix('.git')}:cache"
+    cache = {"mode": "registry", "to": to}
+    sha = repository.commit({**FILES, "Dockerfile": text})
+    cold = site.build(repository, sha, cache=cache)
+    assert cold.kind == "succeeded", cold.result
+    site.daemon.empty()
+    sha = repository.commit({"app.txt": "two\n"})
+    warm = site.build(repository, sha, cache={**cache, "from": [to]})
+    assert warm.kind == "succeeded", warm.result
+    assert "D" in cold.log.splitlines()
+    assert "D" not in warm.log.splitlines()

@@ -107,6 +107,8 @@ class DockerDaemon:
     def start(self, *, timeout: float = 60.0) -> Self:
         """Start it and wait until it answers; RuntimeError with its last lines if it does not."""
         self.data_root.mkdir(parents=True, exist_ok=True)
+        self._short.mkdir(exist_ok=True)
+        shutil.rmtree(self._short / "x", ignore_errors=True)  # what a killed daemon left
         if self.driver is None and not takes_overlay(self.data_root):
             self.driver = "vfs"
         (self._short / "daemon.json").write_text("{}")  # else /etc/docker/daemon.json is read
@@ -124,7 +126,7 @@ class DockerDaemon:
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log_path.read_text("utf-8", "replace")[-1500:]
-                self.stop()
+                self.stop(keep_socket=True)
                 raise RuntimeError(f"{self.program.path} did not start: {tail}")
             time.sleep(0.05)
         return self
@@ -186,10 +188,10 @@ class DockerDaemon:
                 process.send_signal(signal.SIGTERM)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(10)
-            end_session(process.pid)
             if process.poll() is None:
                 process.kill()
             process.wait(10)
+            self._end_orphans()
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -197,6 +199,13 @@ class DockerDaemon:
         if not keep_socket:
             unmount_below(self.folder)
             shutil.rmtree(self._short, ignore_errors=True)
+
+    def _end_orphans(self) -> None:
+        """SIGKILL to what outlived dockerd: its containerd, shims, runc, and the steps they ran."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and _belongs(entry, self.folder.resolve(), self._short / "x"):
+                with suppress(ProcessLookupError):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
     def remove(self) -> None:
         """Stop, and remove the data folder with its mounts."""
@@ -215,16 +224,15 @@ class DockerDaemon:
         self.remove()
 
 
-def end_session(leader: int) -> None:
-    """SIGKILL to each process of the session that `leader` began (containerd, its shims, runc)."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == leader:
-            continue
-        with suppress(OSError, ValueError, IndexError):
-            # pid (comm) state ppid pgrp session …; comm may hold spaces and brackets
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader:
-                os.kill(int(entry.name), signal.SIGKILL)
+def _belongs(entry: Path, folder: Path, exec_root: Path) -> bool:
+    """Whether a process was started with our exec root, or its root lies in our data folder."""
+    with suppress(OSError):
+        if f"{exec_root}/".encode() in (entry / "cmdline").read_bytes():
+            return True
+        for line in (entry / "mountinfo").read_text("utf-8", "replace").splitlines():
+            if line.split()[4] == "/":
+                return f"{folder}/" in line
+    return False
 
 
 def unmount_below(folder: Path) -> None:

@@ -1,0 +1,94 @@
+"""A registry behind a proxy that answers some requests itself: 429, 500, a body that ends early."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+Fault = Callable[[str, str], int | None]
+"""(method, path) → the status to answer with, None to pass the request on."""
+
+
+class FaultProxy:
+    """`fault` may be changed while it runs; `faults` counts its answers."""
+
+    def __init__(self, upstream: str) -> None:
+        self.fault: Fault = lambda _method, _path: None
+        self.faults = 0
+        self._upstream = upstream
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # A TLS greeting must be answered in HTTP, else clients don't fall back to plain HTTP.
+            default_request_version = "HTTP/1.1"
+
+            def _any(self) -> None:
+                outer._answer(self)
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815
+
+            def log_error(self, *args: object) -> None:
+                pass  # the TLS greetings
+
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join(10)
+        self._server.server_close()
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        body = _body(handler)
+        status = self.fault(handler.command, handler.path)
+        if status is not None:
+            self.faults += 1
+            handler.send_response(status)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        link = http.client.HTTPConnection(self._upstream, timeout=30)
+        headers = {
+            name: value
+            for name, value in handler.headers.items()
+            if name.lower() not in ("transfer-encoding", "content-length", "connection")
+        }
+        link.request(handler.command, handler.path, body, headers)
+        answer = link.getresponse()
+        content = answer.read()
+        handler.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                handler.send_header(name, value)
+        length = answer.getheader("Content-Length") if handler.command == "HEAD" else None
+        handler.send_header("Content-Length", length or str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+        link.close()
+
+
+def _body(handler: BaseHTTPRequestHandler) -> bytes:
+    if handler.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    parts = []
+    while size := int(handler.rfile.readline().split(b";")[0], 16):
+        parts.append(handler.rfile.read(size))
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return b"".join(parts)
