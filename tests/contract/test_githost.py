@@ -112,6 +112,26 @@ def test_read_file_up_to_a_mebibyte(stage: Stage) -> None:
         stage.client.read_file(stage.repository, "large", sha)
 
 
+def test_links_and_submodules_on_github(tmp_path: Path) -> None:
+    """GitHub follows a link to a file of the repository, and nothing else."""
+    with staged(HostKind.GITHUB, tmp_path) as stage:
+        git = stage.fake.git
+        target = git.run("hash-object", "-w", "--stdin", stdin=b"Dockerfile").decode().strip()
+        away = git.run("hash-object", "-w", "--stdin", stdin=b"/etc/passwd").decode().strip()
+        blob = git.run("rev-parse", f"{stage.first}:Dockerfile").decode().strip()
+        rows = (
+            f"100644 blob {blob}\tDockerfile\n120000 blob {target}\tlink\n"
+            f"120000 blob {away}\taway\n160000 commit {stage.first}\tmodule\n"
+        )
+        tree = git.run("mktree", "--missing", stdin=rows.encode()).decode().strip()
+        sha = Sha(git.run("commit-tree", tree, "-m", "Links").decode().strip())
+        client, repository = stage.client, stage.repository
+        assert client.read_file(repository, "link", sha) == b"FROM scratch\n"
+        for path in ("away", "module"):
+            with pytest.raises(Permanent, match="not a file"):
+                client.read_file(repository, path, sha)
+
+
 def test_binary_file(stage: Stage) -> None:
     content = bytes(range(256)) * 9
     sha = Sha(stage.host.commit(stage.fake, "main", {"binary": content}))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.facts import UnknownPaths
 from bot.core.ids import HostKind, Sha
 from bot.core.reports import CommitStatus, StatusState
 from bot.hosts import git
@@ -234,6 +235,14 @@ def test_twelve_threads_lose_nothing(stage: Stage) -> None:
     found = stage.host.statuses(stage.fake, stage.first)
     assert {name: s.description for name, s in found.items()} == {name: name for name in wanted}
     assert posts(stage) == len(wanted)
+
+
+def test_comparison_that_github_can_not_finish(tmp_path: Path) -> None:
+    with staged(HostKind.GITHUB, tmp_path) as stage:
+        text = "Server Error: Sorry, this diff is taking too long to generate."
+        stage.host.faults.add(Fault("answer", status=500, message=text, path="/compare/"))
+        found = stage.client.changed_paths(stage.repository, stage.first, stage.first)
+        assert isinstance(found, UnknownPaths)
 
 
 def test_answers_that_are_no_json(stage: Stage) -> None:

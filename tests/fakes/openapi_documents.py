@@ -24,7 +24,7 @@ import yaml
 
 from bot.core.ids import HostKind
 from tests.fakes.githost.gitlab_parameters import wrong_by_documentation
-from tests.fakes.githost.host import Check
+from tests.fakes.githost.happenings import Check
 from tests.fakes.githost.web import Asked
 from tests.fakes.openapi import METHODS, Json, Requests, operations
 

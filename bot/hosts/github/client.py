@@ -24,10 +24,10 @@ from bot.hosts.github.client_reports import GitHubReports
 from bot.hosts.github.client_requests import PAGE, GitHubRequests
 from bot.ports import (
     CloneCredential,
+    HostError,
     NotFound,
     Permanent,
     RequestRefs,
-    Temporary,
 )
 
 _COMPARED: Final = 300
@@ -135,12 +135,8 @@ class GitHubHost:
     def changed_paths(self, repository: Repository, base: Sha, head: Sha) -> ChangedPaths:
         try:
             answer = self._compare(repository, base, head)
-        except NotFound as error:
-            return UnknownPaths(f"GitHub can't compare the two commits: {error}")
-        except Temporary as error:
-            if error.after is None and "too" in str(error):
-                return UnknownPaths(str(error))
-            raise
+        except HostError as error:
+            return _unknown(error)
         files = answer.read(_files)
         return _known(files, _COMPARED)
 
@@ -152,8 +148,8 @@ class GitHubHost:
 
         try:
             files, _ = every(page, _REQUEST_FILES // PAGE)
-        except NotFound as error:
-            return UnknownPaths(str(error))
+        except HostError as error:
+            return _unknown(error)
         return _known(files, _REQUEST_FILES)
 
     def is_ancestor(self, repository: Repository, base: Sha, head: Sha) -> bool | None:
@@ -198,11 +194,8 @@ class GitHubHost:
             answer = self._access.ask("GET", selected(repository), path)
         except NotFound:
             return None
-        return answer.read(
-            lambda fields: (
-                answers.role(fields) if fields.inner("user").number("id") == person_id else None
-            )
-        )
+        user, role = answer.read(answers.role)
+        return role if user.id == person_id else None
 
     def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> None:
         self._reports.set_status(selected(repository), sha, status)
@@ -230,6 +223,17 @@ def _target(fields: Fields) -> tuple[str, Sha]:
 
 def _files(fields: Fields) -> list[tuple[str, ...]]:
     return [tuple(answers.paths(row)) for row in fields.items("files")]
+
+
+def _unknown(error: HostError) -> UnknownPaths:
+    """Where GitHub will never tell; raises where asking again may help.
+
+    A diff that takes it too long is refused with 500 or 422, and stays refused:
+    https://github.com/github-changelog-generator/github-changelog-generator/issues/920
+    """
+    if isinstance(error, NotFound) or "diff is taking too long" in str(error):
+        return UnknownPaths(str(error))
+    raise error
 
 
 def _known(files: Sequence[tuple[str, ...]], limit: int) -> ChangedPaths:

@@ -5,7 +5,6 @@ A repository is selected as `/repositories/{id}` or, where only its name is know
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
@@ -230,9 +229,7 @@ class AppAccess:
         selector = f"/repositories/{repository.id}"
         body = {"repository_ids": [repository.id], "permissions": {"contents": "read"}}
         token = self._mint(self._installation(selector), body)
-        # By our own clock, which is the one that the caller compares with.
-        expires = token.expires - self._tokens.now() + time.time()
-        return CloneCredential(_USER, token.value, expires)
+        return CloneCredential(_USER, token.value, self._tokens.by_our_clock(token.expires))
 
     def person_login(self, selector: str, person_id: int) -> str | None:
         try:

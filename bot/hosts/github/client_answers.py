@@ -155,19 +155,20 @@ def file_bytes(fields: Fields) -> bytes:
         raise Temporary(f"{path}: the content that GitHub sent is not base64") from error
 
 
-def role(fields: Fields) -> Role:
-    """By the base permission; a custom role counts as the one that it builds upon.
+def role(fields: Fields) -> tuple[Person, Role]:
+    """Whose, and by the base permission: a custom role counts as the one that it builds upon.
 
     https://docs.github.com/en/rest/collaborators/collaborators
     """
+    user = person(fields.inner_or_none("user"))
     match fields.text("permission"):
         case "admin":
-            return Role.ADMIN
+            return user, Role.ADMIN
         case "write" if fields.text_or_none("role_name") == "maintain":
-            return Role.MAINTAIN
+            return user, Role.MAINTAIN
         case "write":
-            return Role.WRITE
+            return user, Role.WRITE
         case "read":
-            return Role.READ
+            return user, Role.READ
         case _:
-            return Role.NONE
+            return user, Role.NONE

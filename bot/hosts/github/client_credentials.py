@@ -56,6 +56,10 @@ class AppTokens:
         """GitHub's time, as far as a refused token has taught us."""
         return self._clock.now() + self._offset
 
+    def by_our_clock(self, moment: float) -> float:
+        """A moment of GitHub's as the caller's clock will show it."""
+        return moment - self._offset
+
     def learn(self, date: str) -> bool:
         """Take the server's clock for ours from now on; False where it names no date."""
         served = http_date(date)

@@ -12,13 +12,12 @@ Real pushes go to `host.clone_url(repository)` with any name and the token as pa
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from bot.core.ids import HostKind
 from tests.fakes.githost.faults import Faults
@@ -29,6 +28,7 @@ from tests.fakes.githost.github_shapes import Shapes
 from tests.fakes.githost.gitlab_api import GitLabApi
 from tests.fakes.githost.gitlab_events import GitLabEvents
 from tests.fakes.githost.gitlab_shapes import GitLabShapes
+from tests.fakes.githost.happenings import GITHUB_EVENTS, GITLAB_EVENTS, Check, Events
 from tests.fakes.githost.hooks import Hooks
 from tests.fakes.githost.limits import Limits
 from tests.fakes.githost.model import (
@@ -44,49 +44,6 @@ from tests.fakes.githost.model import (
 )
 from tests.fakes.githost.server import HostServer, Record
 from tests.fakes.githost.web import Answer, Asked, Json
-
-GITHUB_EVENTS = (
-    "push",
-    "create",
-    "delete",
-    "pull_request",
-    "issue_comment",
-    "commit_comment",
-    "release",
-)
-GITLAB_EVENTS = (
-    "Push Hook",
-    "Tag Push Hook",
-    "Merge Request Hook",
-    "Note Hook",
-    "Release Hook",
-)
-
-Check = Callable[[Asked], str | None]
-"""Says what is wrong with a request to the API, or None."""
-
-
-class Events(Protocol):
-    """A host's payloads for what happened."""
-
-    def push(
-        self,
-        repository: Repository,
-        sender: Person,
-        before: dict[str, str],
-        after: dict[str, str],
-        options: list[str],
-    ) -> list[tuple[str, Json]]: ...
-
-    def request(
-        self, repository: Repository, sender: Person, request: Request, action: str, extra: Json
-    ) -> list[tuple[str, Json]]: ...
-
-    def comment(self, repository: Repository, comment: Comment) -> list[tuple[str, Json]]: ...
-
-    def release(
-        self, repository: Repository, sender: Person, tag: str
-    ) -> list[tuple[str, Json]]: ...
 
 
 class FakeHost:
@@ -394,8 +351,3 @@ class FakeHost:
     def _send(self, repository: Repository, events: list[tuple[str, Json]]) -> None:
         for name, payload in events:
             self.hooks.send(repository, name, payload)
-
-
-def signing_secret(key: bytes) -> str:
-    """How GitLab shows a signing key: `whsec_` and base64."""
-    return "whsec_" + base64.b64encode(key).decode()

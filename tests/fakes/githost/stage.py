@@ -14,7 +14,8 @@ from bot.core.events import Repository
 from bot.core.ids import HostKind, RepositoryId, Sha, SourceName
 from bot.hosts.factory import Hosts
 from bot.ports import GitHost
-from tests.fakes.githost.host import Check, FakeHost
+from tests.fakes.githost.happenings import Check
+from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Repository as FakeRepository
 
 SOURCE = SourceName("forge")
