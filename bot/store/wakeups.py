@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-import sqlalchemy
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ports import Temporary
 
@@ -108,14 +107,16 @@ class Notifications:
 
     def _listen(self) -> None:
         while not self._closed.is_set():
-            with suppress(sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, OSError):
-                self._listen_once()
+            self._listen_once()
             self._closed.wait(POSTGRESQL_POLL)
 
     def _listen_once(self) -> None:
         import psycopg
 
-        connection = self._engine.raw_connection()
+        try:
+            connection = self._engine.raw_connection()
+        except (psycopg.Error, SQLAlchemyError):
+            return  # not there just now; its errors come unwrapped here
         connection.detach()
         driver = connection.driver_connection
         if not isinstance(driver, psycopg.Connection):

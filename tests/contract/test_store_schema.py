@@ -53,8 +53,6 @@ def _columns(connection: sqlite3.Connection) -> dict[str, list[object]]:
     names = sorted(table.name for table in metadata.sorted_tables)
     return {
         f"{name} {what}": sorted(row[1:] for row in connection.execute(f"PRAGMA {what}({name})"))
-            row[1:] for row in connection.execute(f"PRAGMA {pragma}({name})")
-        )
         for name in names
         for what in ("table_info", "foreign_key_list", "index_list")
     }
