@@ -136,7 +136,7 @@ def _plan(work: _Work, choice: Choice) -> None:
         RecipeInput(
             image=image,
             checkout=work.config.checkout,
-            clone_url=work.facts.repository.clone_url,
+            clone_url=_clone_url(work.facts),
             sha=work.ask.sha,
             push=names.names[0] if pushed else None,
             insecure=pushed and _insecure(work.facts, names.names[0]),
@@ -282,3 +282,11 @@ def pulled_in(facts: EventFacts, choices: Sequence[Choice]) -> list[Choice]:
                 found[need.image] = replace(needed, affected=True, why=why, still=False)
                 again = True
     return list(found.values())
+
+
+def _clone_url(facts: EventFacts) -> str:
+    """Where credentials may be sent is the administrator's to say, never a payload's."""
+    source = facts.central.sources.get(facts.source)
+    if source is None:
+        return facts.repository.clone_url
+    return f"{source.url.rstrip('/')}/{facts.repository.path}.git"
