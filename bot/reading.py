@@ -111,8 +111,9 @@ class Reader:
     def facts(self, subject: Subject) -> EventFacts:
         """Raises Temporary (ask again later) or Permanent."""
         event, head = self._confirm(subject)
+        brought = _commit(subject.event)
         subject = replace(subject, event=event)
-        trust = self._trust(subject)
+        trust = self._trust(subject, brought)
         known = subject.state.refs.get(_ref_key(event) or "")
         facts = EventFacts(
             source=subject.row.source,
@@ -211,7 +212,8 @@ class Reader:
     def _young(self, subject: Subject) -> bool:
         return self._clock.now() - subject.received_at < _VISIBLE_WITHIN
 
-    def _trust(self, subject: Subject) -> Trust:
+    def _trust(self, subject: Subject, brought: Sha | None) -> Trust:
+        """`brought`: the commit that the delivery itself named."""
         event = subject.event
         if not isinstance(event, RequestChanged):
             return Trust.TRUSTED
@@ -220,7 +222,7 @@ class Reader:
             person = event.request.author
             author = self._host.role(subject.repository, person.id, person.login)
             sender = self._host.role(subject.repository, event.sender.id, event.sender.login)
-        return trust_of(event, self._central.trust, author, sender)
+        return trust_of(event, self._central.trust, author, sender, brought=brought)
 
     def _config(
         self, subject: Subject, commit: Sha, trust: Trust

@@ -350,6 +350,7 @@ def _progress(build: BuildRow) -> Progress:
         queued_at=build.queued_at,
         started_at=build.started_at,
         timeout_seconds=_timeout(build),
+        admitted_at=build.admitted_at,
     )
 
 

@@ -128,6 +128,7 @@ def plan_text(image: PlannedImage) -> str:
             "names": list(image.names),
             "cache_mode": image.cache_mode,
             "cache_from": list(image.cache_from),
+            "refs": list(image.refs),
             "secrets": [list(secret) for secret in image.secrets],
             "needs": [
                 {
@@ -167,6 +168,7 @@ def claim_wish(wish: ClaimWish) -> dict[str, Any]:
             for skipped in wish.skipped
         ],
         "base_branch": wish.base_branch,
+        "ref": wish.ref,
         "observe": wish.observe,
     }
     if not buildable(wish):
