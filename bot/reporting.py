@@ -15,7 +15,6 @@ from bot.core.ids import HostKind
 from bot.core.reports import CommitStatus
 from bot.core.reports_render import render
 from bot.core.reports_rows import Known
-from bot.core.reports_rows import Known
 from bot.intake import Ports
 from bot.ports import (
     Forbidden,
