@@ -81,11 +81,10 @@ def _waiting(view: ImageLike, now: float, known: Known, shown: Shown | None) -> 
         if build.state is not BuildState.STARTING
         else build.reason or "starting"
     )
-    if shown is not None and shown.state is StatusState.PENDING:
-        if not known.repeat_pending:
-            return _again(pending, shown.description, None)
-        if now < shown.at + REPEAT_SECONDS:
-            return _again(pending, shown.description, shown.at + REPEAT_SECONDS)
+    if not known.repeat_pending:
+        return _again(pending, "queued", None)
+    if shown is not None and shown.state is StatusState.PENDING and now < shown.at + REPEAT_SECONDS:
+        return _again(pending, shown.description, shown.at + REPEAT_SECONDS)
     return _again(pending, text, now + REPEAT_SECONDS)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bot.core.builds import (
@@ -130,3 +132,12 @@ def test_a_sentence_says_what_where_and_what_next() -> None:
 )
 def test_spans_are_short(seconds: float, text: str) -> None:
     assert span(seconds) == text
+
+
+def test_the_documentation_lists_every_class_with_its_words() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "statuses.md").read_text()
+    for kind in OutcomeClass:
+        again = "up to twice" if kind in RETRIED else "no"
+        words = WORDS[kind]
+        row = f"| `{kind}` | {STATES[kind]} | {again} | {words.what} | {words.next} |"
+        assert row in text.splitlines()

@@ -200,12 +200,15 @@ def test_then_it_says_how_many_are_before_it_once_a_minute() -> None:
 
 
 def test_a_host_that_takes_pending_once_gets_one_text() -> None:
-    was = {"pushwright/api": Shown(StatusState.PENDING, "queued", T)}
-    queued = Claim((view(BuildState.QUEUED, attempt=0, ahead=2),))
-    known = Known(shown=was, repeat_pending=False)
-    found = render(Report((queued,)), T + 600, URL, known)
-    assert shown(found)["pushwright/api"] == ("pending", "queued")
-    assert found.next_at is None
+    known = Known(repeat_pending=False, limit=4)
+    for waiting in (
+        view(BuildState.QUEUED, attempt=0, ahead=2),
+        view(BuildState.QUEUED, attempt=0, ahead=1),
+        view(BuildState.STARTING, attempt=1, reason="no node has 4 CPUs"),
+    ):
+        found = render(Report((Claim((waiting,)),)), T + 600, URL, known)
+        assert shown(found)["pushwright/api"] == ("pending", "queued")
+        assert found.next_at is None
 
 
 def test_running_says_so_once_until_the_end() -> None:
