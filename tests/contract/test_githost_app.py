@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -248,7 +249,10 @@ def test_renamed_repository(made: AppStage) -> None:
     assert made.client.refs(old) == {"refs/heads/main": made.stage.first}
 
 
-def test_tokens_in_no_text(made: AppStage) -> None:
+def test_tokens_in_no_text(made: AppStage, caplog: pytest.LogCaptureFixture) -> None:
+    made.client.close()
+    for name in ("", "github", "urllib3"):
+        caplog.set_level(logging.DEBUG, name)
     made.client.repository(made.stage.fake.path)
     credential = made.client.clone_credential(made.stage.repository)
     assert credential is not None
@@ -256,7 +260,8 @@ def test_tokens_in_no_text(made: AppStage) -> None:
     texts = [repr(credential), repr(made.hosts), repr(made.client), repr(made.client.__dict__)]
     with pytest.raises(NotFound) as caught:
         made.client.set_status(made.stage.repository, made.stage.first, _gone(made))
-    texts.append(str(caught.value))
+    texts += [str(caught.value), caplog.text]
+    assert "/access_tokens" in caplog.text
     assert not [value for value in values for text in texts if value in text]
 
 

@@ -8,6 +8,7 @@ end on 202 (github/Requester.py of 2.10). Hence `Connection`, and `requestJson` 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
@@ -74,6 +75,8 @@ class GitHubRequests:
     `Unauthorised` and `Moved`."""
 
     def __init__(self, source: Source) -> None:
+        # PyGithub's debug lines hold whole answers, those to requests for a token among them.
+        logging.getLogger("github.Requester").setLevel(logging.INFO)
         self._session = session_of(source)
         api = source.api_url.rstrip("/")
         scheme, _, rest = api.partition("://")
@@ -132,6 +135,8 @@ def _refuse(status: int, headers: Mapping[str, str], text: str, what: str, token
     if status == 403:
         raise Forbidden(message + _needed(headers))
     if status in (404, 410, 451):
+        raise NotFound(message)
+    if status == 409 and "repository is empty" in said.lower():
         raise NotFound(message)
     if status == 422 and "no commit found for sha" in said.lower():
         raise NotFound(message)

@@ -74,7 +74,10 @@ class Code:
 
     def ref(self, asked: Asked, repository: Repository, ref: str) -> Answer:
         name = f"refs/{ref}"
-        oid = repository.git.refs().get(name)
+        refs = repository.git.refs()
+        if not refs:
+            raise Refused(409, "Git Repository is empty.")
+        oid = refs.get(name)
         if oid is None:
             raise Refused(404, "Not Found")
         kind = repository.git.kind(oid)
