@@ -14,6 +14,7 @@ raise SystemExit("hostile code ran")
 """
 
 
+@on(DEBIAN_DOCKER, DOCKER29)
 def test_a_repository_that_looks_like_the_builder(site: Site) -> None:
     """It holds modules of the names that the builder imports; none of them may run."""
     names = ("json.py", "sitecustomize.py", "usercustomize.py", "bot/__init__.py", "signal.py")
@@ -33,7 +34,7 @@ def test_a_repository_that_looks_like_the_builder(site: Site) -> None:
 
 def test_a_check_only_build_leaves_nothing_in_the_registry(site: Site) -> None:
     repository = site.repository()
-    sha = repository.commit({"Dockerfile": f"FROM {site.base}\nRUN echo checked\n"})
+    sha = repository.commit({"Dockerfile": f"FROM {site.base}\nRUN echo checked by {site.name}\n"})
     stored = site.registry.stored_bytes()
     before = site.registry.traffic()
     ended = site.build(repository, sha, push=None)
@@ -51,7 +52,7 @@ def test_a_build_secret_appears_nowhere(site: Site, tmp_path: Path) -> None:
     secret = tmp_path / "secret,with comma"
     secret.write_text(canary + "\n")
     run = (
-        "RUN --mount=type=secret,id=token cat /run/secrets/token; "
+        f"RUN --mount=type=secret,id=token echo {site.name}; cat /run/secrets/token; "
         "head -c 9 /run/secrets/token; sleep 0.2; tail -c +10 /run/secrets/token; "
         "base64 /run/secrets/token; test -s /run/secrets/token"
     )
@@ -74,6 +75,7 @@ def _holds(file: Path, text: str) -> bool:
     return file.is_file() and not file.is_symlink() and text.encode() in file.read_bytes()
 
 
+@on(DEBIAN_DOCKER, DOCKER29)
 def test_arguments_labels_and_target(site: Site) -> None:
     repository = site.repository()
     text = f'FROM {site.base} AS a\nARG V=none\nRUN echo "v=$V"\nFROM a\nRUN echo second\n'

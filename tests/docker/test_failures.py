@@ -47,6 +47,7 @@ def test_the_line_and_the_class(site: Site, case: str) -> None:
     assert ended.result["digest"] is None
 
 
+@on(DEBIAN_DOCKER, DOCKER29)
 def test_what_a_failed_step_printed_is_in_log_and_message(site: Site) -> None:
     repository = site.repository()
     sha = repository.commit(
@@ -97,6 +98,7 @@ def test_a_symbolic_link_out_of_the_repository(site: Site) -> None:
         assert "symbolic link" in ended.result["message"]
 
 
+@on(DEBIAN_DOCKER, DOCKER29)
 def test_timeout(site: Site) -> None:
     repository = site.repository()
     sha = repository.commit({"Dockerfile": _dockerfile(site, "RUN sleep 1000")})

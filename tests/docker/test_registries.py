@@ -73,6 +73,7 @@ def test_push_denied_and_then_allowed(site: Site, locked: RegistryProcess, tmp_p
     assert warm.result["digest"] == pushed.result["digest"]
 
 
+@on(DEBIAN_DOCKER, DOCKER29)
 def test_a_base_that_needs_a_password(site: Site, locked: RegistryProcess) -> None:
     repository = site.repository()
     sha = repository.commit({"Dockerfile": f"# x\nFROM {locked.host}/private/base:1\nRUN true\n"})
@@ -141,6 +142,7 @@ def test_a_registry_that_stays_broken(site: Site, proxy: FaultProxy) -> None:
     assert ended.kind == "registry-unavailable", ended.result
 
 
+@on(DEBIAN_DOCKER, DOCKER29)
 def test_a_lost_manifest_is_no_success(site: Site, proxy: FaultProxy) -> None:
     """The registry says 201 and keeps nothing."""
     proxy.fault = lambda method, path: 201 if method == "PUT" and "/manifests/" in path else None
