@@ -137,24 +137,32 @@ def _newest_success() -> ColumnElement[bool]:
     """Whether an image of the claim has no later success of the same ref."""
     mine, built = claim_image.alias("mine"), build.alias("built")
     other, later, better = claim.alias("other"), claim_image.alias("later"), build.alias("better")
-    surpassed = exists().where(
-        other.c.repository_id == claim.c.repository_id,
-        other.c.kind == claim.c.kind,
-        other.c.name == claim.c.name,
-        or_(
-            other.c.sequence > claim.c.sequence,
-            and_(other.c.sequence == claim.c.sequence, other.c.id > claim.c.id),
-        ),
-        later.c.claim_id == other.c.id,
-        later.c.image == mine.c.image,
-        better.c.id == later.c.build_id,
-        better.c.state == "succeeded",
+    surpassed = (
+        exists()
+        .where(
+            other.c.repository_id == claim.c.repository_id,
+            other.c.kind == claim.c.kind,
+            other.c.name == claim.c.name,
+            or_(
+                other.c.sequence > claim.c.sequence,
+                and_(other.c.sequence == claim.c.sequence, other.c.id > claim.c.id),
+            ),
+            later.c.claim_id == other.c.id,
+            later.c.image == mine.c.image,
+            better.c.id == later.c.build_id,
+            better.c.state == "succeeded",
+        )
+        .correlate(claim, mine)
     )
-    return exists().where(
-        mine.c.claim_id == claim.c.id,
-        built.c.id == mine.c.build_id,
-        built.c.state == "succeeded",
-        ~surpassed,
+    return (
+        exists()
+        .where(
+            mine.c.claim_id == claim.c.id,
+            built.c.id == mine.c.build_id,
+            built.c.state == "succeeded",
+            ~surpassed,
+        )
+        .correlate(claim)
     )
 
 

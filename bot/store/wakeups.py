@@ -117,8 +117,8 @@ class Notifications:
             connection = self._engine.raw_connection()
         except (psycopg.Error, SQLAlchemyError):
             return  # not there just now; its errors come unwrapped here
-        connection.detach()
         driver = connection.driver_connection
+        connection.detach()  # ours until we close it
         if not isinstance(driver, psycopg.Connection):
             raise TypeError(driver)
         try:
