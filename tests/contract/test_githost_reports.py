@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from bot.core.ids import HostKind, Sha
 from bot.core.reports import CommitStatus, StatusState
+from bot.hosts.factory import Hosts
 from bot.ports import NotFound, Permanent, Temporary
 from tests.fakes.githost.gitlab_api import GitLabApi
 from tests.fakes.githost.model import Pipeline, Status
-from tests.fakes.githost.stage import Stage, staged
+from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
 from tests.fakes.openapi_documents import request_check
 
 MARKER = "<!-- pushwright:sticky -->"
@@ -258,6 +260,19 @@ def test_comment_of_somebody_else_with_our_marker(request_open: Stage) -> None:
     assert theirs.body == f"{MARKER}\ntrap"
     again = stage.client.upsert_comment(stage.repository, 1, MARKER, f"{MARKER}\nagain", None)
     assert again == ours
+
+
+def test_comment_of_the_named_bot(request_open: Stage) -> None:
+    """`bot-login` says whose comments are ours; then nobody asks who we are."""
+    stage = request_open
+    theirs = stage.host.comment(stage.fake, f"{MARKER}\ntrap", number=1, by="mallory")
+    ours = stage.host.comment(stage.fake, f"{MARKER}\nold", number=1, by="pushwright-bot")
+    source = dataclasses.replace(stage.source, bot_login="pushwright-bot")
+    client = Hosts({SOURCE: source}, TurnedClock()).get(SOURCE)
+    assert client.upsert_comment(stage.repository, 1, MARKER, f"{MARKER}\nnew", None) == ours.id
+    assert (theirs.body, ours.body) == (f"{MARKER}\ntrap", f"{MARKER}\nnew")
+    assert not [r for r in stage.host.calls("GET") if r.path.endswith("/user")]
+    client.close()
 
 
 def test_comment_that_somebody_deleted_stays_away(request_open: Stage) -> None:

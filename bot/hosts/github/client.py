@@ -48,7 +48,7 @@ class GitHubHost:
             if tokens is None
             else AppAccess(self._requests, tokens)
         )
-        self._reports = GitHubReports(self._access)
+        self._reports = GitHubReports(self._access, source.bot_login)
         self._visible: tuple[str, Sha] | None = None
 
     def close(self) -> None:

@@ -17,10 +17,12 @@ _BODY: Final = 65_536
 
 
 class GitHubReports:
-    """`selector` is `/repositories/{id}` everywhere."""
+    """`selector` is `/repositories/{id}` everywhere. Comments are our own by our user's id, or by
+    `bot_login` where the administrator names one."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, bot_login: str | None) -> None:
         self._access = access
+        self._login = bot_login
 
     def set_status(self, selector: str, sha: Sha, status: CommitStatus) -> None:
         body = {
@@ -67,11 +69,12 @@ class GitHubReports:
 
     def _own_comment(self, selector: str, number: int, marker: str) -> int | None:
         """The first comment that has the marker and is ours: anybody may write the marker."""
-        me = self._access.own_id(selector)
+        me = None if self._login else self._access.own_id(selector)
 
         def ours(row: Fields) -> int | None:
             author = answers.person(row.inner_or_none("user"))
-            found = author.id == me and marker in (row.prose("body") or "")
+            mine = author.login == self._login if self._login else author.id == me
+            found = mine and marker in (row.prose("body") or "")
             return row.number("id") if found else None
 
         def page(index: int) -> list[int | None]:

@@ -39,7 +39,7 @@ class GitLabHost:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._requests = GitLabRequests(source)
-        self._reports = GitLabReports(self._requests)
+        self._reports = GitLabReports(self._requests, source.bot_login)
         self._visible: tuple[RepositoryId, Sha] | None = None
 
     def close(self) -> None:

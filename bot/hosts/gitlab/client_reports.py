@@ -26,10 +26,12 @@ _Key = tuple[str, Sha, str | None]
 
 
 class GitLabReports:
-    """`project` is `/projects/{id}` everywhere."""
+    """`project` is `/projects/{id}` everywhere. Notes are our own by our user's id, or by
+    `bot_login` where the administrator names one."""
 
-    def __init__(self, requests: GitLabRequests) -> None:
+    def __init__(self, requests: GitLabRequests, bot_login: str | None) -> None:
         self._requests = requests
+        self._login = bot_login
         self._me: int | None = None
         self._pipelines: OrderedDict[_Key, tuple[int, str]] = OrderedDict()
 
@@ -134,11 +136,12 @@ class GitLabReports:
 
     def _own_note(self, notes: str, marker: str) -> int | None:
         """The oldest note that has the marker and is ours: anybody may write the marker."""
-        me = self._own_id()
+        me = None if self._login else self._own_id()
 
         def ours(row: Fields) -> int | None:
             author = answers.person(row.inner_or_none("author"))
-            found = author.id == me and marker in (row.prose("body") or "")
+            mine = author.login == self._login if self._login else author.id == me
+            found = mine and marker in (row.prose("body") or "")
             return row.number("id") if found else None
 
         rows, _ = self._requests.every(notes, ours, {"sort": "asc", "order_by": "created_at"})
