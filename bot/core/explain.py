@@ -199,12 +199,18 @@ def offline_facts(given: Offline) -> EventFacts | str:
 _WORDS = ("push", "tag", "pull_request", "merge_group")
 
 
+def decide_offline(given: Offline) -> tuple[Plan, EventFacts] | str:
+    """The plan and what it was made from; a text where the event is none that is planned."""
+    facts = offline_facts(given)
+    return facts if isinstance(facts, str) else (plan(facts), facts)
+
+
 def plan_offline(given: Offline) -> tuple[dict[str, Any], int]:
     """What `pushwright plan --json` prints, and its exit code: 1 where the config has mistakes."""
-    facts = offline_facts(given)
-    if isinstance(facts, str):
-        return {"ignored": facts}, 0
-    explained = explain(plan(facts), facts)
+    decided = decide_offline(given)
+    if isinstance(decided, str):
+        return {"ignored": decided}, 0
+    explained = explain(*decided)
     return explained, 1 if explained["mistakes"] else 0
 
 

@@ -11,7 +11,7 @@ from bot.core.mistakes import Mistake
 from bot.core.naming import default_image_name
 from bot.core.planning_event import Asked
 from bot.core.plans import SequenceOrder, TagWish, VersionOrder
-from bot.core.repoconfig import CONFIG_FILE, Image, TagEntry
+from bot.core.repoconfig import CONFIG_FILE, Image, RepoConfig, TagEntry
 from bot.core.tags import TagSet, apply, highest_rivals
 from bot.core.tags_evaluation import TagName
 from bot.core.tags_faults import EntryMistake
@@ -54,14 +54,12 @@ def named(facts: EventFacts, ask: Asked, image: Image) -> Named:
 
 
 def default_name(facts: EventFacts, image: Image) -> str | None:
-    """`<registry>/<owner>/<repo>`, and `/<key>` where the key is not the repository's own name: so
-    that a second image in the file does not rename the first."""
+    """`<registry>/<owner>/<repo>`, and `/<key>` behind where the file has several images."""
     registry = facts.central.default_registry
     if registry is None:
         return None
-    path = facts.repository.path
-    own = path.rstrip("/").rpartition("/")[2].lower()
-    return default_image_name(registry, path, None if image.key == own else image.key)
+    several = isinstance(facts.config, RepoConfig) and len(facts.config.images) > 1
+    return default_image_name(registry, facts.repository.path, image.key if several else None)
 
 
 def _no_name(image: Image) -> Mistake:

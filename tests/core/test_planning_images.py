@@ -98,10 +98,12 @@ def test_paths_never_apply_to_tags() -> None:
 # -- names -----------------------------------------------------------------------------------
 
 
-def test_an_image_called_like_its_repository_has_the_repositorys_name() -> None:
-    both = config("version: 1\nimages: {shop: {}, worker: {}}\n")
+def test_one_image_has_the_repositorys_name_and_several_have_their_keys_behind() -> None:
+    one = config("version: 1\nimages: {api: {}}\n")
+    assert image(plan(facts(pushed(), config=one)), "api").names == ("reg.test:5000/acme/shop",)
+    both = config("version: 1\nimages: {api: {}, worker: {}}\n")
     found = plan(facts(pushed(), config=both))
-    assert image(found, "shop").names == ("reg.test:5000/acme/shop",)
+    assert image(found, "api").names == ("reg.test:5000/acme/shop/api",)
     assert image(found, "worker").names == ("reg.test:5000/acme/shop/worker",)
 
 
