@@ -102,12 +102,15 @@ def _withdrawn(facts: EventFacts, ask: Asked) -> tuple[Withdrawal, ...]:
 
 
 def _unwanted(facts: EventFacts, wish: ClaimWish) -> tuple[Withdrawal, ...]:
-    """A request that became a draft, or points at another branch, and wants no build any more."""
+    """A request that became a draft, or points at another branch, and wants no build any more.
+    What has ended stays as it ended, so that a repeated delivery changes nothing."""
     event = facts.event
     if not isinstance(event, RequestChanged) or event.action not in ("drafted", "retargeted"):
         return ()
-    live = any(one.kind is wish.kind and one.name == wish.name for one in facts.claims)
-    if wish.nothing is None or wish.observe or not live:
+    building = any(
+        one.kind is wish.kind and one.name == wish.name and one.unfinished for one in facts.claims
+    )
+    if wish.nothing is None or wish.observe or not building:
         return ()
     text = wish.nothing.removeprefix("nothing to build: ")
     return (Withdrawal(wish.kind, wish.name, "cancelled", f"cancelled: {text}"),)
