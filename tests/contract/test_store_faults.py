@@ -150,6 +150,21 @@ def test_a_server_that_crashes_and_comes_back(own_server: PostgresProcess) -> No
     store.close()
 
 
+def test_the_backup_of_the_docs_is_whole(tmp_path: Path) -> None:
+    """docs/storage.md's line for machines without the sqlite3 program, taken from there."""
+    docs = Path(__file__).parents[2] / "docs" / "storage.md"
+    code = docs.read_text().split('python3 -c "', 1)[1].split('"', 1)[0]
+    store = open_store(f"sqlite:///{tmp_path}/bot.db", create=True)
+    store.put_deliveries([incoming("a")])
+    copy = tmp_path / "copy.db"
+    subprocess.run([sys.executable, "-c", code, tmp_path / "bot.db", copy], check=True)
+    store.close()
+    check_integrity(copy)
+    restored = open_store(f"sqlite:///{copy}")
+    assert [row["delivery"] for row in restored.deliveries(9)] == ["a"]
+    restored.close()
+
+
 def test_another_process_that_writes_for_long_is_waited_for(tmp_path: Path) -> None:
     """A write waits for its turn instead of failing with "database is locked"."""
     path = tmp_path / "bot.db"
