@@ -20,7 +20,7 @@ from bot.core.ids import HostKind
 from tests.demo.leftovers import Leftovers
 from tests.demo.preflight import data_folder
 from tests.demo.screen import Screen
-from tests.fakes.baseimage import push_busybox
+from tests.fakes.base_image import push_base
 from tests.fakes.docker_process import DockerDaemon, built_dockerd, debian_dockerd, remove_tree
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Status
@@ -79,7 +79,7 @@ class Machine:
         else:
             self.docker_host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
             self.screen.line(f"the running docker daemon at {self.docker_host}")
-        self.base = push_busybox(self.registry.host, "base", "1")
+        self.base = push_base(self.registry.url, "base", "1")
         self.screen.line(f"base image {self.base} made on the spot")
         self.host = FakeHost(self.kind, self.folder / "host")
         self.host.start()
