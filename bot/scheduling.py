@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.core.advance import Cancel, Deadlines, Finish, Retry, Started, Stay, Step, Verify, advance
+from bot.core.binding import allowed_patterns, may_write, rule_for
 from bot.core.builds import BuildState, Ended, LogLine, NotThere, Outcome, Progress
 from bot.core.ids import Digest, ImageKey, Trust
 from bot.core.outcomes import classify, internal, refused_tag, settle
@@ -118,7 +119,7 @@ class Scheduler:
             },
         )
         document = attempt_document(final, attempt)
-        document["allowed"] = list(_texts(build.plan.get("names")))
+        document["allowed"] = self._allowed(build, row)
         cache = document["cache"]
         if isinstance(cache, dict):
             cache["insecure_hosts"] = self._insecure()
@@ -155,6 +156,15 @@ class Scheduler:
         own, target, default = (last(ref) if ref else None for ref in refs)
         known = LastDigests(own, target, default, last())
         return cache_candidates(name, known, _texts(build.plan.get("cache_from")))
+
+    def _allowed(self, build: BuildRow, row: RepositoryRow) -> list[str]:
+        """The binding as it is now, checked again by the builder: it may have been narrowed."""
+        central, path = self._ports.central(), row.repository.path
+        rule = rule_for(central, row.source, path)
+        if rule is None:
+            raise Permanent(f"{path} is not in the central config any more")
+        names = [n for n in _texts(build.plan.get("names")) if may_write(rule, central, path, n)]
+        return [*names, *allowed_patterns(rule, central, path)]
 
     def _insecure(self) -> list[str]:
         rules = self._ports.central().registries.values()

@@ -57,6 +57,18 @@ def may_use(rule: SecretRule, source: str, path: str, image: str, event: str) ->
     )
 
 
+def allowed_patterns(
+    rule: RepositoryRule, config: CentralConfig, repository_path: str
+) -> tuple[str, ...]:
+    """The patterns behind `may_write`, for the builder's own check before it pushes."""
+    if rule.images:
+        return rule.images
+    if config.default_registry is None:
+        return ()
+    own = default_image_name(config.default_registry, repository_path)
+    return own, f"{own}/**"
+
+
 def allowed_names(rule: RepositoryRule, config: CentralConfig, repository_path: str) -> str:
     """The names that `may_write` takes, for people."""
     if rule.images:

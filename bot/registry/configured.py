@@ -27,7 +27,9 @@ class ConfiguredRegistries:
         """None: the administrator did not name this registry."""
         rule = self._rule(host)
         if rule is None:
-            return None
+            default = self._config().default_registry
+            known = default is not None and canonical_host(default) == canonical_host(host)
+            return Endpoint(host) if known else None
         credentials = self._file(rule.bot_auth_file) if rule.bot_auth_file else None
         return Endpoint(host, credentials, insecure=rule.insecure, ca_file=rule.ca_file)
 
