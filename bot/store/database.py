@@ -66,7 +66,7 @@ class Database:
         try:
             with self._reader.connect() as tx, tx.begin():
                 return work(tx, *args, **kwargs)
-        except (DBAPIError, NoConnection) as error:
+        except (DBAPIError, NoConnection, UnicodeEncodeError, OverflowError) as error:
             raise translated(error) from error
 
     def _run(
@@ -79,7 +79,7 @@ class Database:
         for tried in range(1, TRIES + 1):
             try:
                 return self._once(wake, work, args, kwargs)
-            except (DBAPIError, NoConnection) as error:
+            except (DBAPIError, NoConnection, UnicodeEncodeError, OverflowError) as error:
                 if tried == TRIES or not lost_race(error):
                     raise translated(error) from error
         raise AssertionError  # the last try returned or raised
@@ -126,7 +126,8 @@ def translated(error: Exception) -> Exception:
     match error:
         case IntegrityError() | ProgrammingError():
             return error
-        case DataError():
+        # SQLite's driver itself refuses half a surrogate pair, and numbers over 64 bits.
+        case DataError() | UnicodeEncodeError() | OverflowError():
             return Permanent(f"the database can't hold a value: {message}")
         case _:
             return Temporary(f"the database can't be asked just now: {message}")

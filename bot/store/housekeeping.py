@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.core.builds import BuildState
 from bot.store.builds import FINAL_STATES
 from bot.store.database import Database
 from bot.store.schema import (
@@ -216,6 +217,9 @@ def gauges(tx: Connection, now: float) -> Mapping[str, float]:
         "statuses_dead": _count(tx, wanted_status, wanted_status.c.dead.is_(True)),
         "comments_late": _count(tx, wanted_comment, _late(wanted_comment, now)),
     }
+    for state in BuildState:
+        if not state.final:
+            found[f"builds_{state}"] = 0.0
     unfinished = build.c.state.not_in(FINAL_STATES)
     states = select(build.c.state, func.count().label("n")).where(unfinished)
     for row in tx.execute(states.group_by(build.c.state)):

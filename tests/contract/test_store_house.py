@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey, Trust
 from bot.core.plans import Plan, RefSeen
 from bot.core.reports import CommitStatus, StatusState
-from bot.storage import JournalEntry, Move
+from bot.ports import Permanent
+from bot.storage import JournalEntry, Move, Store
 from bot.store import SqlStore, housekeeping
 from tests.contract.databases import (
     LEASE,
@@ -207,6 +210,19 @@ def test_repositories_are_known_by_their_number(store: SqlStore) -> None:
     assert leased is not None
     store.swept(leased, 6.0)
     assert store.repositories()[0].swept_at == 6.0
+
+
+def port(store: SqlStore) -> Store:
+    """mypy holds the class against the contract here."""
+    return store
+
+
+def test_a_value_that_no_database_holds_is_permanent(bench: Bench) -> None:
+    """What a host would never send must not be tried for ever."""
+    with pytest.raises(Permanent, match="can't hold"):
+        bench.push(branch(sha(1), image("api", sha(1)), name="half a pair \ud800"))
+    with pytest.raises(Permanent, match="can't hold"):
+        bench.store.repository_row(SOURCE, repository(2**70))
 
 
 def test_gauges_tell_what_waits(bench: Bench) -> None:
