@@ -1,4 +1,4 @@
-"""Web processes for scenarios."""
+"""Worlds with the whole bot in them, and web processes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.ids import HostKind
+from tests.scenarios.bot import World, opened
 from tests.scenarios.web_process import (
     Receiver,
     start,
     stop,
 )
+
+
+@pytest.fixture(params=list(HostKind))
+def kind(request: pytest.FixtureRequest) -> HostKind:
+    """Each scenario is played on both hosts."""
+    found: HostKind = request.param
+    return found
+
+
+@pytest.fixture
+def world(kind: HostKind, tmp_path: Path) -> Iterator[World]:
+    """A Git host with an empty repository, a registry, an executor, and the bot beside them."""
+    with opened(kind, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
