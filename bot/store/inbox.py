@@ -15,6 +15,7 @@ from bot.storage import Delivery, IncomingDelivery, LeaseLost
 from bot.store.leases import give_back, held, take
 from bot.store.rows import plain
 from bot.store.schema import inbox
+from bot.store.upserts import insert_into
 
 LONGEST_ID = 200
 """Characters of a delivery id that are kept as they are."""
@@ -39,7 +40,7 @@ def put(tx: Connection, deliveries: Sequence[IncomingDelivery]) -> None:
 @cache
 def _insert(dialect: str) -> sqlite.Insert | postgresql.Insert:
     """Made once for each dialect: that costs a millisecond, more than a commit's other work."""
-    insert = sqlite.insert(inbox) if dialect == "sqlite" else postgresql.insert(inbox)
+    insert = insert_into(inbox, dialect)
     again = insert.excluded
     return insert.on_conflict_do_update(
         index_elements=["source", "delivery"],

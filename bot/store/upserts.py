@@ -8,6 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def upsert(tx: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT with `on_conflict_do_update`, `on_conflict_do_nothing` and `excluded`."""
-    if tx.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return insert_into(table, tx.dialect.name)
+
+
+def insert_into(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """The same for who keeps the statement: `dialect` as SQLAlchemy names it."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
