@@ -5,15 +5,14 @@ Over the socket, without a client: https://docs.docker.com/reference/api/engine/
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
+from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
-from bot.ports import Permanent, Temporary
-
-LABEL = "pushwright.dev/managed"
-"""On images that the builder left in the daemon: only those are removed from a shared one."""
+from bot.ports import NotFound, Permanent, Temporary
 
 _TIMEOUT = 120.0
 
@@ -40,14 +39,13 @@ class Daemon:
         return str(self._ask("GET", "/version").get("Version", "unknown"))
 
     def cache_bytes(self) -> int:
-        """What the build cache and the images hold on disk."""
+        """What the build cache and the images hold on disk. Cache that is shared with an image is
+        counted with the image."""
         usage = self._ask("GET", "/system/df")
         records = usage.get("BuildCache")
         cache = records if isinstance(records, list) else []
-        layers = usage.get("LayersSize")
-        return sum(int(r.get("Size", 0)) for r in cache if isinstance(r, dict)) + (
-            layers if isinstance(layers, int) else 0
-        )
+        own = [r for r in cache if isinstance(r, dict) and not r.get("Shared")]
+        return sum(int(r.get("Size") or 0) for r in own) + _image_bytes(usage)
 
     def prune_cache(self, keep_bytes: int) -> None:
         """Oldest records first until at most `keep_bytes` are left. Daemons before 28 read
@@ -60,13 +58,16 @@ class Daemon:
         }
         self._ask("POST", "/build/prune?" + urlencode(query))
 
-    def prune_images(self, *, all_unused: bool) -> None:
-        """Images that nothing uses: ours by label, or all of them on a dedicated daemon."""
-        # An hour: an image that a build is about to push is in nobody's use yet.
-        filters: dict[str, list[str]] = {"dangling": ["false"], "until": ["1h"]}
-        if not all_unused:
-            filters["label"] = [LABEL]
+    def prune_images(self) -> None:
+        """All images that nothing uses, for a daemon that is ours alone. Not the youngest: one that
+        a build is about to push is in nobody's use yet."""
+        filters = {"dangling": ["false"], "until": ["1h"]}
         self._ask("POST", "/images/prune?filters=" + quote(json.dumps(filters)))
+
+    def remove_image(self, reference: str) -> None:
+        """Take this one name away; the image goes where it has no other. Missing is fine."""
+        with contextlib.suppress(NotFound):
+            self._ask("DELETE", "/images/" + quote(reference, safe="/:@"))
 
     def _ask(self, method: str, path: str) -> dict[str, object]:
         connection = self._connection()
@@ -80,7 +81,9 @@ class Daemon:
             ) from error
         finally:
             connection.close()
-        if answer.status >= 400:
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise NotFound(f"the docker daemon has no {path}")
+        if answer.status >= HTTPStatus.BAD_REQUEST:
             text = body[:300].decode(errors="replace")
             raise Permanent(f"the docker daemon refused {method} {path}: {text}")
         try:
@@ -94,3 +97,11 @@ class Daemon:
             return _SocketConnection(self._host.removeprefix("unix://"))
         address = self._host.removeprefix("tcp://").removeprefix("http://")
         return http.client.HTTPConnection(address, timeout=_TIMEOUT)
+
+
+def _image_bytes(usage: dict[str, object]) -> int:
+    """`LayersSize` up to Docker 28; `ImageUsage` since 29, empty where there is no image."""
+    layers, images = usage.get("LayersSize"), usage.get("ImageUsage")
+    if isinstance(images, dict):
+        layers = images.get("TotalSize", layers)
+    return layers if isinstance(layers, int) else 0

@@ -14,12 +14,22 @@ import fcntl
 import json
 import os
 import shutil
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.core.builds import BuilderResult, CacheUse, OutcomeClass, Place
 from bot.core.ids import Digest
+
+_RESULT_LIMIT = 1 << 20
+_FLOCK = struct.Struct("@hhqqi4x")
+"""`struct flock` of 64-bit Linux: type, whence, start, length, pid.
+https://man7.org/linux/man-pages/man2/fcntl_locking.2.html"""
+
+
+def _whole_file(kind: int) -> bytes:
+    return _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +72,51 @@ class AttemptFolder:
         return self.path.is_dir()
 
     def take_lock(self) -> int | None:
-        """A descriptor that holds the lock, to hand to the builder; None: a builder has it."""
+        """A descriptor that holds the lock, to hand to the builder; None: somebody has it.
+
+        An open file description lock: it is the builder's as soon as it inherits the descriptor,
+        and it is gone with the last process that holds that.
+        """
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
         except BlockingIOError:
             os.close(descriptor)
             return None
+        except BaseException:
+            os.close(descriptor)
+            raise
         return descriptor
 
     def alive(self) -> bool:
-        """Whether the builder runs: the lock dies with its holder, however that ends."""
-        if not self.lock.exists():
+        """Whether the builder runs: the lock dies with its holder, however that ends. Only asks,
+        for a look that took the lock could make a start believe that a builder has it."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
             return False
-        descriptor = self.take_lock()
-        if descriptor is None:
-            return True
-        os.close(descriptor)
-        return False
+        try:
+            seen = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _whole_file(fcntl.F_WRLCK))
+        finally:
+            os.close(descriptor)
+        kind: int = _FLOCK.unpack(seen)[0]
+        return kind != fcntl.F_UNLCK
 
-    def find_builder(self) -> int | None:
-        """The builder's process id, by its command line: ids are used again, folders are not."""
-        wanted = os.fsencode(self.recipe)
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if wanted in words and b"bot.builder" in words:
-                return int(entry.name)
-        return None
+    def read_recipe(self) -> Mapping[str, object] | None:
+        """None: there is none, or it can't be read."""
+        try:
+            document = json.loads(self.recipe.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return document if isinstance(document, dict) else None
+
+    def clear(self) -> None:
+        """Remove what a start that did not get far has left. Raises OSError."""
+        for path in (self.log, self.errors):
+            path.unlink(missing_ok=True)
+        for path in (self.work, self.private):
+            if path.exists():
+                shutil.rmtree(path)
 
     def write_private(self, name: str, text: str) -> Path:
         self.private.mkdir(mode=0o700, exist_ok=True)
@@ -106,20 +129,30 @@ class AttemptFolder:
     def read_result(self) -> BuilderResult | None:
         """None: there is none, or it can't be read (the builder died, the disk was full)."""
         try:
-            document = json.loads(self.result.read_text())
+            with self.result.open("rb") as file:
+                document = json.loads(file.read(_RESULT_LIMIT))
             return parse_result(document)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def last_words(self, limit: int = 500) -> str:
         """The end of what the builder wrote on standard error."""
         try:
-            return self.errors.read_text(errors="replace")[-limit:].strip()
+            with self.errors.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * limit))
+                return file.read().decode(errors="replace")[-limit:].strip()
         except OSError:
             return ""
 
+    def remove_private(self) -> None:
+        """Raises OSError."""
+        if self.private.exists():
+            shutil.rmtree(self.private)
+
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Raises OSError."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
 
 
 def parse_result(document: Mapping[str, object]) -> BuilderResult:
