@@ -9,22 +9,36 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        _leave_the_pipe()
         return 0
     except Exception as error:  # noqa: BLE001  raised again unless it was written for people
         return _explained(error)
+    return code
+
+
+def _leave_the_pipe() -> None:
+    """The reader (`head`) has what it wanted. What is still buffered must not fail at exit:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _late(module: str, name: str) -> Command:
@@ -49,9 +63,9 @@ def _explained(error: Exception) -> int:
 
         kinds += (HostError,)
     if "bot.storage" in sys.modules:
-        from bot.storage import SchemaTooNew
+        from bot.storage import SchemaTooNew, SchemaTooOld
 
-        kinds += (SchemaTooNew,)
+        kinds += (SchemaTooNew, SchemaTooOld)
     if not isinstance(error, kinds):
         raise error
     print(f"pushwright: {error}", file=sys.stderr)
@@ -64,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Turns Git pushes into container images.",
         epilog="Settings come from PUSHWRIGHT_* variables; docs/settings.md lists them.",
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _processes(commands)
     _offline(commands)
@@ -72,10 +86,13 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _version() -> str:
-    from importlib.metadata import version
+class _Version(argparse.Action):
+    """Looked up when it is asked for: reading the package's metadata costs 20 ms."""
 
-    return f"pushwright {version('pushwright')}"
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from importlib.metadata import version
+
+        parser.exit(message=f"pushwright {version('pushwright')}\n")
 
 
 def _add(
@@ -135,7 +152,7 @@ def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "check a .pushwright.yaml or a central config and print every mistake",
         "pushwright check-config .pushwright.yaml",
     )
-    check.add_argument("file", metavar="FILE")
+    check.add_argument("file", metavar="FILE", help="a repository's file or the central config")
     plan = _add(
         commands,
         "plan",
@@ -144,12 +161,20 @@ def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "pushwright plan --host github --event push --payload push.json --config .pushwright.yaml",
     )
     _event_options(plan)
-    plan.add_argument(
-        "--changed", action="append", metavar="FILE", help="a changed path; may be repeated"
-    )
     trust = plan.add_mutually_exclusive_group()
-    trust.add_argument("--trusted", dest="trusted", action="store_true", default=None)
-    trust.add_argument("--untrusted", dest="trusted", action="store_false")
+    trust.add_argument(
+        "--trusted",
+        dest="trusted",
+        action="store_true",
+        default=None,
+        help="plan as if the commit came from the repository itself (default unless from a fork)",
+    )
+    trust.add_argument(
+        "--untrusted",
+        dest="trusted",
+        action="store_false",
+        help="plan as if it came from a fork (default for forks)",
+    )
     tags = _add(
         commands,
         "tags",
@@ -164,13 +189,62 @@ def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _event_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", required=True, choices=("github", "gitlab"))
     parser.add_argument(
-        "--event", required=True, metavar="NAME", help='as the host names it ("push", "Push Hook")'
+        "--event",
+        required=True,
+        metavar="NAME",
+        help="as the host names it: push, pull_request, merge_group; Push Hook or push, "
+        "tag_push, merge_request",
     )
-    parser.add_argument("--payload", required=True, metavar="FILE", help="- for standard input")
-    parser.add_argument("--config", metavar="FILE", help="the repository's .pushwright.yaml")
-    parser.add_argument("--registry", default="registry.example.com", metavar="HOST")
-    parser.add_argument("--now", metavar="TIME", help="ISO 8601, for dates in tags")
+    parser.add_argument(
+        "--payload", required=True, metavar="FILE", help="the webhook's body; - is standard input"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the repository's .pushwright.yaml; without it the rules for repositories that have "
+        "none hold",
+    )
+    parser.add_argument(
+        "--changed",
+        action="append",
+        metavar="FILE",
+        help="a path that changed, may be repeated; without it the diff is unknown (names of tags "
+        "do not depend on it)",
+    )
+    parser.add_argument(
+        "--registry",
+        type=_registry,
+        default="registry.example.com",
+        metavar="HOST",
+        help="where images without a name of their own go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--now",
+        type=_moment,
+        metavar="TIME",
+        help="ISO 8601 (UTC unless it says otherwise), for dates in tags and labels",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _moment(text: str) -> datetime:
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no ISO 8601 time such as 2026-03-04T05:06:07Z"
+        ) from error
+
+
+def _registry(text: str) -> str:
+    from bot.core.naming import name_fault
+
+    if fault := name_fault(f"{text}/x"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no registry: {fault}")
+    return text
 
 
 def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -181,10 +255,12 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "build a ref again, whatever its filters say",
         "pushwright build acme/app refs/heads/main api",
     )
-    build.add_argument("repository", metavar="REPO")
-    build.add_argument("ref", metavar="REF", help="branch, refs/tags/TAG or request/NUMBER")
-    build.add_argument("image", nargs="*", metavar="IMAGE")
-    build.add_argument("--source", help="where several sources have the repository")
+    build.add_argument("repository", metavar="REPO", help="its path at the host (acme/app)")
+    build.add_argument(
+        "ref", type=_ref, metavar="REF", help="a branch, refs/tags/TAG or request/NUMBER"
+    )
+    build.add_argument("image", nargs="*", metavar="IMAGE", help="keys of images (default: all)")
+    build.add_argument("--source", metavar="NAME", help="where several sources have the repository")
     replay = _add(
         commands,
         "replay",
@@ -192,7 +268,7 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "handle a delivery again",
         "pushwright replay 72d3162e-cc78-11e3-81ab-4c9367dc0958",
     )
-    replay.add_argument("delivery", metavar="DELIVERY")
+    replay.add_argument("delivery", metavar="DELIVERY", help="id or the start of one")
     logs = _add(
         commands,
         "logs",
@@ -210,6 +286,24 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "pushwright cancel 3f2a91",
     )
     cancel.add_argument("build", metavar="BUILD", help="id or the start of one")
+
+
+def _ref(text: str) -> str:
+    """As ref state names it. Requests also by the refs that hosts show them under."""
+    import re
+
+    if found := re.fullmatch(r"refs/(?:pull|merge-requests)/([0-9]+)/(?:head|merge)", text):
+        return f"request/{found[1]}"
+    if text.startswith("request/"):
+        if not re.fullmatch(r"request/[1-9][0-9]{0,17}", text):
+            raise argparse.ArgumentTypeError(f"{text!r} is no request: write request/7")
+        return text
+    full = text if text.startswith("refs/") else f"refs/heads/{text}"
+    if not re.fullmatch(r"refs/(?:heads|tags)/[^\x00-\x20\x7f]+", full):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no ref: a branch, refs/tags/TAG or request/NUMBER"
+        )
+    return full
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.configfile import missing_files
 from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central
 from bot.core.centralkeys import CENTRAL_FILE
@@ -93,34 +93,3 @@ def _lines(mistakes: tuple[Mistake, ...], before: str = "") -> tuple[str, ...]:
 
 def _count(number: int, one: str, several: str = "") -> str:
     return f"{number} {one if number == 1 else several or one + 's'}"
-
-
-def missing_files(config: CentralConfig) -> tuple[tuple[str, str, str], ...]:
-    """Files that the config names and that can't be opened: path, what names it, why not."""
-    found = []
-    for path, what in _files(config):
-        try:
-            with Path(path).open("rb"):
-                pass
-        except OSError as error:
-            found.append((path, what, error.strerror or str(error)))
-    return tuple(found)
-
-
-def _files(config: CentralConfig) -> Iterator[tuple[str, str]]:
-    for source in config.sources.values():
-        where = f"source {source.name}"
-        single = (source.token_file, source.ca_file, source.app and source.app.private_key_file)
-        several = (*source.webhook_secret_files, *source.signing_key_files)
-        yield from ((path, where) for path in (*single, *several) if path)
-    for registry in config.registries.values():
-        paths = (
-            registry.bot_auth_file,
-            registry.pod_auth_file,
-            registry.untrusted_auth_file,
-            registry.ca_file,
-        )
-        yield from ((path, f"registry {registry.host}") for path in paths if path)
-    for secret in config.secrets.values():
-        if secret.file is not None:
-            yield secret.file, f"secret {secret.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from bot.core.centralconfig import CentralConfig
@@ -30,6 +31,7 @@ class ConfigFile:
         if not isinstance(parsed, CentralConfig):
             raise SettingsMistake("\n".join(str(mistake) for mistake in parsed))
         self._current = parsed
+        self._remark()
 
     def current(self) -> CentralConfig:
         """Looks at the file at most every five seconds. Thread-safe."""
@@ -52,10 +54,18 @@ class ConfigFile:
         if isinstance(parsed, CentralConfig):
             self._current = parsed
             LOG.info("read %s again", self._path)
+            self._remark()
             return
         for mistake in parsed:
             LOG.error("%s", mistake)
         LOG.error("%s has mistakes; the last good config stays in force", self._path)
+
+    def _remark(self) -> None:
+        """What does not keep the config from being used, and still wants to be mended."""
+        for warning in self._current.warnings:
+            LOG.warning("%s", warning)
+        for path, what, why in missing_files(self._current):
+            LOG.warning("%s: the file %s of %s can't be read: %s", self._path, path, what, why)
 
     def _read(self) -> bytes:
         try:
@@ -65,3 +75,34 @@ class ConfigFile:
                 f"the central config {self._path} can't be read: {error.strerror}; "
                 "set PUSHWRIGHT_CONFIG to its path"
             ) from error
+
+
+def missing_files(config: CentralConfig) -> tuple[tuple[str, str, str], ...]:
+    """Files that the config names and that can't be opened: path, what names it, why not."""
+    found = []
+    for path, what in _files(config):
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            found.append((path, what, error.strerror or str(error)))
+    return tuple(found)
+
+
+def _files(config: CentralConfig) -> Iterator[tuple[str, str]]:
+    for source in config.sources.values():
+        where = f"source {source.name}"
+        single = (source.token_file, source.ca_file, source.app and source.app.private_key_file)
+        several = (*source.webhook_secret_files, *source.signing_key_files)
+        yield from ((path, where) for path in (*single, *several) if path)
+    for registry in config.registries.values():
+        paths = (
+            registry.bot_auth_file,
+            registry.pod_auth_file,
+            registry.untrusted_auth_file,
+            registry.ca_file,
+        )
+        yield from ((path, f"registry {registry.host}") for path in paths if path)
+    for secret in config.secrets.values():
+        if secret.file is not None:
+            yield secret.file, f"secret {secret.name}"

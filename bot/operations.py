@@ -3,150 +3,209 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from bot.core.builds import BuildState
-from bot.core.hints import Hint
-from bot.core.ids import BuildId, ImageKey
+from bot.core.centralconfig import CentralConfig
+from bot.core.centralfile import parse_central, rule_for
+from bot.core.hints import INTERNAL, Hint
+from bot.core.ids import BuildId, ImageKey, RepositoryId, SourceName
+from bot.core.logtext import plain, read_line
 from bot.intake import incoming
 from bot.settings import read_settings
 from bot.storage import BuildRow, RepositoryRow, Store
 from bot.store import open_store
 
+_LINES = 1000
+"""Of a log, read at once."""
+
+_FOLLOW_SECONDS = 1.0
+
+_SHOWN = 10
+"""Repositories or builds that a message names."""
+
+
+class Refused(Exception):
+    """What was asked for can't be done; the text says why, and what could be."""
+
 
 def build(options: argparse.Namespace) -> int:
-    store = _store()
-    try:
-        row = _repository(store, options.repository, options.source)
-        if row is None:
-            return 1
-        hint = Hint(
-            row.source,
-            row.repository.id,
-            _key(options.ref),
-            tuple(ImageKey(image) for image in options.image),
-            again=True,
-            by="the command line",
-        )
+    """Writes a delivery of our own that names the ref; the worker reads the ref from the host."""
+
+    def ask(store: Store) -> str:
+        source, repository = _repository(store, options.repository, options.source)
+        only = tuple(ImageKey(image) for image in options.image)
+        hint = Hint(source, repository, options.ref, only, again=True, by="the command line")
         delivery = f"build-{uuid.uuid4()}"
         store.put_deliveries([incoming(hint, delivery, time.time())])
-        print(f"asked for {hint.key} of {row.repository.path} as delivery {delivery}")
-        return 0
-    finally:
-        store.close()
+        return f"asked for {hint.key} of {options.repository} as delivery {delivery}"
+
+    return _with_store(ask)
 
 
 def replay(options: argparse.Namespace) -> int:
-    store = _store()
-    try:
+    """Queues what was delivered once more; a delivery without its body can't be."""
+
+    def again(store: Store) -> str:
         count = store.replay(options.delivery, time.time())
         if not count:
-            return _no(f"no delivery starts with {options.delivery!r}")
-        print(f"{count} queued again")
-        return 0
-    finally:
-        store.close()
+            raise Refused(
+                f"no delivery whose body is still kept starts with {options.delivery!r}; "
+                "the Git host's page of the webhook lists the ids of its deliveries"
+            )
+        return f"{count} queued again"
+
+    return _with_store(again)
 
 
 def cancel(options: argparse.Namespace) -> int:
-    store = _store()
-    try:
+    """Withdraws the build for all who wanted it."""
+
+    def stop(store: Store) -> str:
         found = _build(store, options.build)
-        if found is None:
-            return 1
-        if not store.withdraw_build(
-            found.id, BuildState.CANCELLED, "cancelled by the administrator", time.time()
-        ):
-            return _no(f"build {found.id} has ended already: {found.state}")
-        print(f"cancelling {found.image} of {found.sha[:12]}")
-        return 0
-    finally:
-        store.close()
+        text, now = "cancelled by the administrator", time.time()
+        if not store.withdraw_build(found.id, BuildState.CANCELLED, text, now):
+            raise Refused(f"build {found.id} of {found.image} has ended already: {found.state}")
+        return f"cancelling {found.image} of {found.sha[:12]} (build {found.id})"
+
+    return _with_store(stop)
 
 
 def logs(options: argparse.Namespace) -> int:
-    store = _store()
-    try:
+    """The newest attempt's stored lines."""
+
+    def show(store: Store) -> str:
         found = _build(store, options.build)
-        if found is None:
-            return 1
-        after = _print_log(store, found.id, 0)
-        while options.follow and not _ended(store, found.id):
-            store.watch_log(found.id, time.time() + 60)
-            time.sleep(1.0)
-            after = _print_log(store, found.id, after)
-        _print_log(store, found.id, after)
-        return 0
+        if options.follow:
+            _follow(store, found.id)
+        elif not _print_log(store, found.id, found.attempt, 0):
+            why = "none came yet, or they expired" if found.attempt else "it has not started"
+            raise Refused(f"build {found.id} of {found.image} has no log lines: {why}")
+        return ""
+
+    return _with_store(show)
+
+
+def _with_store(action: Callable[[Store], str]) -> int:
+    """Runs it on the settings' database; prints what it answers, or why it refused."""
+    store = open_store(read_settings().database_url)
+    try:
+        answer = action(store)
+    except Refused as refused:
+        for line in f"pushwright: {refused}".splitlines():
+            print(plain(line), file=sys.stderr)
+        return 1
     finally:
         store.close()
+    if answer:
+        print(plain(answer))
+    return 0
 
 
-def _print_log(store: Store, build_id: BuildId, after: int) -> int:
-    while lines := store.read_log(build_id, None, after, 1000):
-        for line in lines:
-            text = readable(line.text)
-            if text:
-                print(text)
+# -- logs ----------------------------------------------------------------------------------
+
+
+def _follow(store: Store, build_id: BuildId) -> None:
+    """Until the build ends. Another attempt counts its lines from the beginning."""
+    attempt, after = 0, 0
+    while (found := store.build(build_id)) is not None:
+        row = found[0]
+        if row.attempt != attempt:
+            attempt, after = row.attempt, 0
+            if attempt > 1:
+                print(f"== attempt {attempt}")
+        after = _print_log(store, build_id, attempt, after)
+        if row.state.final:
+            return
+        store.watch_log(build_id, time.time() + 60)
+        sys.stdout.flush()
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def _print_log(store: Store, build_id: BuildId, attempt: int, after: int) -> int:
+    """Prints the lines above `after` and gives the number of the last one."""
+    while lines := store.read_log(build_id, attempt, after, _LINES):
+        for text in log_texts([line.text for line in lines]):
+            print(text)
         after = lines[-1].n
     return after
 
 
-def readable(record: str) -> str:
-    """One record of a builder as a line for a terminal; control characters are shown, not sent."""
-    try:
-        document = json.loads(record)
-    except ValueError:
-        return ""
-    kind = document.get("k")
-    if kind in {"log", "note"}:
-        text = str(document.get("x", ""))
-    elif kind == "phase" and document.get("state") == "start":
-        text = f"== {document.get('name')}"
-    else:
-        return ""
-    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+def log_texts(records: Sequence[str]) -> list[str]:
+    """A builder's records as lines for a terminal; control characters are shown, not sent."""
+    found = (read_line(record) for record in records)
+    return [f"== {one.text}" if one.kind == "phase" else one.text for one in found if one]
 
 
-def _ended(store: Store, build_id: BuildId) -> bool:
-    found = store.build(build_id)
-    return found is None or found[0].state.final
+# -- what was named ------------------------------------------------------------------------
 
 
-def _store() -> Store:
-    return open_store(read_settings().database_url)
-
-
-def _repository(store: Store, path: str, source: str | None) -> RepositoryRow | None:
-    rows = [
-        row
-        for row in store.repositories()
-        if row.repository.path == path and source in {None, row.source}
-    ]
+def _repository(
+    store: Store, path: str, source: str | None
+) -> tuple[SourceName, RepositoryId | str]:
+    """Its source, and its number where the store has seen it; else the path, which the worker looks
+    up, if the central config lists it. Raises Refused."""
+    everything = store.repositories()
+    rows = [r for r in everything if r.repository.path == path and source in {None, r.source}]
     if len(rows) == 1:
-        return rows[0]
+        return rows[0].source, rows[0].repository.id
     if rows:
-        _no(f"several sources have {path}: name one with --source")
-    else:
-        known = ", ".join(sorted(row.repository.path for row in store.repositories())[:10])
-        _no(f"no repository {path!r}; known: {known or 'none yet'}")
-    return None
+        names = ", ".join(sorted(row.source for row in rows))
+        raise Refused(f"several sources have {path}: name one with --source ({names})")
+    file = read_settings().config
+    config = _central(file)
+    if config is None:
+        where = f"the central config {file} can't be used, see pushwright check-config"
+        raise Refused(f"no repository {path!r}; {_known(everything)}; {where}")
+    listed = listing_sources(config, path, source)
+    if len(listed) == 1:
+        return listed[0], path
+    if listed:
+        names = ", ".join(sorted(listed))
+        raise Refused(f"several sources list {path}: name one with --source ({names})")
+    raise Refused(f"no repository {path!r} in the central config; {_known(everything)}")
 
 
-def _build(store: Store, prefix: str) -> BuildRow | None:
-    found = store.find_builds(prefix, limit=2)
+def listing_sources(config: CentralConfig, path: str, source: str | None) -> tuple[SourceName, ...]:
+    """The sources under which the config has a rule for that repository."""
+    return tuple(
+        name
+        for name in config.sources
+        if source in {None, name}
+        and name not in INTERNAL
+        and rule_for(config, name, path) is not None
+    )
+
+
+def _central(file: Path) -> CentralConfig | None:
+    try:
+        found = parse_central(file.read_bytes(), str(file))
+    except OSError:
+        return None
+    return found if isinstance(found, CentralConfig) else None
+
+
+def _known(rows: Sequence[RepositoryRow]) -> str:
+    paths = sorted({row.repository.path for row in rows})
+    if not paths:
+        return "none is known yet"
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return f"known: {', '.join(paths[:_SHOWN])}{more}"
+
+
+def _build(store: Store, prefix: str) -> BuildRow:
+    """The only build whose id starts so. Raises Refused."""
+    found = store.find_builds(prefix, limit=_SHOWN + 1)
     if len(found) == 1:
         return found[0][0]
-    _no(f"{'several builds start' if found else 'no build starts'} with {prefix!r}")
-    return None
-
-
-def _key(ref: str) -> str:
-    return ref if ref.startswith(("refs/", "request/")) else f"refs/heads/{ref}"
-
-
-def _no(text: str) -> int:
-    print(f"pushwright: {text}", file=sys.stderr)
-    return 1
+    if not found:
+        raise Refused(f"no build starts with {prefix!r}; statuses on the Git host link to builds")
+    lines = [
+        f"  {row.id}  {owner.repository.path}  {row.image}  {row.sha[:12]}  {row.state}"
+        for row, owner in found[:_SHOWN]
+    ]
+    raise Refused("\n".join([f"several builds start with {prefix!r}:", *lines]))

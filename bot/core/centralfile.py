@@ -37,7 +37,7 @@ def parse_central(text: bytes, file: str) -> CentralConfig | tuple[Mistake, ...]
     """The config, or its mistakes in the order of the file. No bytes make it raise.
 
     Relative paths in the file are relative to the folder of `file`; whether they exist is asked by
-    `bot.configcheck.missing_files`.
+    `bot.configfile.missing_files`.
     """
     notes = Notes(file)
     root = read_tree(text, notes, CENTRAL_LIMITS)

@@ -4,7 +4,7 @@ terminals, and a plan made without any host."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, get_args
 
@@ -12,12 +12,17 @@ from bot.core.centralconfig import CentralConfig, RepositoryRule, SecretRule, So
 from bot.core.events import (
     BranchDeleted,
     BranchPushed,
+    CommentCreated,
     Event,
     Ignored,
+    InstallationChanged,
     MergeGroupDestroyed,
     MergeGroupRequested,
+    Pinged,
+    Released,
     RequestChanged,
     RequestClosed,
+    RerunRequested,
     TagDeleted,
     TagPushed,
 )
@@ -26,7 +31,7 @@ from bot.core.ids import Digest, HostKind, ImageKey, SourceName, Trust
 from bot.core.mistakes import Mistake
 from bot.core.planning import plan
 from bot.core.plans import Plan, PlannedImage
-from bot.core.repoconfig import RepoConfig
+from bot.core.repoconfig import CONFIG_FILE, RepoConfig
 from bot.core.repofile import parse_repo_file
 from bot.core.reports_texts import mistakes_page
 
@@ -40,6 +45,16 @@ KINDS: Mapping[type[PlannedEvent], str] = {
     MergeGroupRequested: "merge_group",
     MergeGroupDestroyed: "merge_group_destroyed",
 }
+
+
+UNPLANNED: Mapping[type[Event], str] = {
+    CommentCreated: "comments command nothing yet",
+    InstallationChanged: "installing the App builds nothing",
+    Pinged: "a ping only shows that the webhook works",
+    Released: "a release is built by the push of its tag",
+    RerunRequested: "a re-run asks for builds of the database again: nothing to plan without it",
+}
+"""Events that no plan is made for, and why."""
 
 
 def explain(decided: Plan, facts: EventFacts) -> dict[str, Any]:
@@ -162,7 +177,7 @@ def offline_facts(given: Offline) -> EventFacts | str:
     if isinstance(event, Ignored):
         return event.reason
     if not isinstance(event, get_args(PlannedEvent)):
-        return f"{type(event).__name__} builds nothing"
+        return UNPLANNED[type(event)]
     config = _config(given)
     source = SourceName(given.host.value)
     images = config.images if isinstance(config, RepoConfig) else ()
@@ -202,7 +217,24 @@ _WORDS = ("push", "tag", "pull_request", "merge_group")
 def decide_offline(given: Offline) -> tuple[Plan, EventFacts] | str:
     """The plan and what it was made from; a text where the event is none that is planned."""
     facts = offline_facts(given)
-    return facts if isinstance(facts, str) else (plan(facts), facts)
+    if isinstance(facts, str):
+        return facts
+    return named_as(plan(facts), given.config_name), facts
+
+
+def named_as(decided: Plan, file: str) -> Plan:
+    """The plan with its mistakes in the file as the person named it."""
+    return replace(
+        decided,
+        claims=tuple(
+            replace(wish, mistakes=tuple(_in_file(one, file) for one in wish.mistakes))
+            for wish in decided.claims
+        ),
+    )
+
+
+def _in_file(mistake: Mistake, file: str) -> Mistake:
+    return replace(mistake, file=file) if mistake.file == CONFIG_FILE else mistake
 
 
 def plan_offline(given: Offline) -> tuple[dict[str, Any], int]:

@@ -16,8 +16,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import re2
-
 from bot.core.fieldtext import Problem
 
 LONGEST_PATTERN = 500
@@ -49,6 +47,8 @@ class Glob:
     def matches(self, name: str) -> bool:
         if not self.regex:
             return name == self.text
+        import re2  # where a pattern is matched at all: `pushwright tags` has to start fast
+
         # Names that are not Unicode come from Git with surrogates; those match only wildcards.
         data = name.encode(errors="replace")
         return re2.fullmatch(self.regex.encode(), data) is not None

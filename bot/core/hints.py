@@ -20,10 +20,11 @@ class Hint:
     """Look at `key` (`refs/heads/x`, `refs/tags/x`, `request/7`) of a repository again.
 
     `only` names images that are built whatever the filters say; `again` builds what succeeded.
+    `repository` is a path where its number is not known yet: a person named it.
     """
 
     source: SourceName
-    repository: RepositoryId
+    repository: RepositoryId | str
     key: str
     only: tuple[ImageKey, ...] = ()
     again: bool = False
@@ -46,9 +47,10 @@ def write(hint: Hint) -> bytes:
 def read(body: bytes) -> Hint | Malformed:
     try:
         document = json.loads(body)
+        repository = document["repository"]
         return Hint(
             SourceName(str(document["source"])),
-            RepositoryId(int(document["repository"])),
+            repository if isinstance(repository, str) else RepositoryId(int(repository)),
             str(document["key"]),
             tuple(ImageKey(str(image)) for image in document["only"]),
             bool(document["again"]),

@@ -88,7 +88,7 @@ def _bounded(line: LogLine) -> LogLine:
 
 
 def note(n: int, text: str) -> LogLine:
-    return LogLine(n, json.dumps({"n": n, "k": "note", "text": text}))
+    return LogLine(n, json.dumps({"n": n, "k": "note", "x": text}))
 
 
 def _drop_middle(tx: Connection, row: BuildRow) -> None:

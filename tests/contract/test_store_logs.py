@@ -70,7 +70,7 @@ def test_the_beginning_and_the_end_of_a_long_log_stay(bench: Bench, build: Build
     assert logs.HEAD + logs.TAIL - logs.CHUNK * 3 < size < logs.HEAD + logs.TAIL + logs.CHUNK * 3
     (gap,) = [each for each in read if json.loads(each.text)["k"] == "note"]
     after = next(each.n for each in read if each.n > gap.n)
-    assert json.loads(gap.text)["text"] == f"lines {gap.n} to {after - 1} left out"
+    assert json.loads(gap.text)["x"] == f"lines {gap.n} to {after - 1} left out"
     paged: list[LogLine] = []
     while page := bench.store.read_log(build.id, None, paged[-1].n if paged else 0, 3000):
         paged += page
