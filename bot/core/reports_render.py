@@ -35,7 +35,8 @@ def render(report: ReportLike, now: float, public_url: str, known: Known = _UNKN
     statuses = [writer.image(state) for state in states.values() if state.text is not None]
     statuses += writer.required(live or report.claims, states)
     if held is None:
-        statuses.insert(0, writer.aggregate(live, _decisive(live, report.claims, states)))
+        deciding = _deciding(live, report.claims)
+        statuses.insert(0, writer.aggregate(deciding, _decisive(deciding, report.claims, states)))
     times = [state.next_at for state in states.values() if state.next_at is not None]
     times += [held] if held is not None else []
     return Rendered(tuple(statuses), min(times, default=None))
@@ -60,6 +61,15 @@ def _image_states(
             if view.image not in states:
                 states[view.image] = withdrawn_state(claim, view)
     return states
+
+
+def _deciding(live: Sequence[ClaimLike], claims: Sequence[ClaimLike]) -> Sequence[ClaimLike]:
+    """The live claims whose word counts. A branch for which there is nothing to build does not turn
+    a commit green whose request was withdrawn: opened again, its merge gate would stand open."""
+    if any(claim.kind is not ClaimKind.BRANCH or not claim.wish.get("nothing") for claim in live):
+        return live
+    withdrawn = (one for one in claims if one.state != "live" and one.kind is ClaimKind.REQUEST)
+    return () if any(claim.images for claim in withdrawn) else live
 
 
 def _decisive(

@@ -97,7 +97,7 @@ class Bot:
             "status": StatusWriter(ports).step,
             "tag": Tagger(ports, world.registry).step,
             "sweep": Sweeper(ports).step,
-            "house": Housekeeper(ports).step,
+            "house": Housekeeper(ports, self.registry).step,
         }
 
     def step(self, flow: str) -> bool:
@@ -255,7 +255,7 @@ class World:
         while (left := end - self.clock.now()) > 0:
             self.clock.turn(min(hop, left))
             self.settle()
-            hop = min(hop * 2, 31.0)
+            hop = min(hop * 4, 32.0)
 
     # -- what people do ------------------------------------------------------------------------
 
@@ -283,6 +283,14 @@ class World:
 
     def close_request(self, request: Request) -> None:
         self.host.change_request(self.repository, request, "closed")
+
+    def retarget(self, request: Request, base: str) -> None:
+        before, request.base_branch = request.base_branch, base
+        change: dict[str, Any] = {"base": {"ref": {"from": before}}}
+        if self.kind is HostKind.GITLAB:
+            change = {"target_branch": {"previous": before, "current": base}}
+        extra = {"changes": change}
+        self.host.change_request(self.repository, request, "edited", extra=extra)
 
     @contextmanager
     def lost_webhooks(self) -> Iterator[None]:
