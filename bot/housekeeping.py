@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 
 from bot.intake import Ports
-from bot.ports import HostError
+from bot.ports import HostError, Registry, Temporary
 
 LOG = logging.getLogger("pushwright.housekeeping")
 
 _ROWS_EVERY = 600.0
 _DISK_EVERY = 300.0
+_SPARES = 50
 
 
 class Housekeeper:
     """One `step` does what is due."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, registry: Registry) -> None:
         self._ports = ports
+        self._registry = registry
         self._rows_at = 0.0
         self._disk_at = 0.0
 
@@ -30,6 +32,7 @@ class Housekeeper:
         if now - self._disk_at >= _DISK_EVERY:
             self._disk_at = now
             self._disk()
+            self._spare_tags(now)
         return forgot
 
     def _forget(self) -> bool:
@@ -55,6 +58,21 @@ class Housekeeper:
         removed = self._ports.store.housekeeping(now, days)
         if any(removed.values()):
             LOG.info("removed %s", ", ".join(f"{n} {what}" for what, n in removed.items() if n))
+
+    def _spare_tags(self, now: float) -> None:
+        """Single tags only, and only where the registry can remove one; never a digest."""
+        for spare in self._ports.store.spare_tags(now, _SPARES):
+            try:
+                gone = self._registry.delete_tag(spare.name, spare.tag)
+            except Temporary as error:
+                LOG.warning("tag %s:%s stays for now: %s", spare.name, spare.tag, error)
+                return
+            except HostError as error:
+                LOG.warning("tag %s:%s stays: %s", spare.name, spare.tag, error)
+                gone = False
+            self._ports.store.spare_removed(spare)
+            if gone:
+                LOG.info("removed the tag %s:%s", spare.name, spare.tag)
 
     def _disk(self) -> None:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from bot.core.ids import HostKind
 from bot.core.reports import CommitStatus
 from bot.core.reports_render import render
-from bot.core.reports_rows import Known
+from bot.core.reports_rows import Known, Shown
 from bot.intake import Ports
 from bot.ports import (
     Forbidden,
@@ -57,6 +57,10 @@ class Reporter:
             # At GitLab a second `pending` is an error: waiting reasons stand on the page.
             repeat_pending=source is None or source.kind is not HostKind.GITLAB,
             limit=central.limits.builds,
+            shown={
+                context: Shown(status.state, status.description, at)
+                for context, (status, at) in report.shown.items()
+            },
         )
         rendered = render(report, now, central.public_url, known)
         self._ports.store.want_statuses(report, rendered.statuses, now, rendered.next_at)

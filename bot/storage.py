@@ -184,6 +184,8 @@ class DueReport:
     wanted: int
     fence: int
     claims: tuple[ClaimView, ...]
+    shown: Mapping[str, tuple[CommitStatus, float]] = field(default_factory=dict)
+    """By context: the status that is wanted by now, and since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,16 @@ class WantedTag:
     checking: bool
     tries: int
     fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpareTag:
+    """A tag that nobody needs: an immutable reference (`build_id`) whose digest another tag holds,
+    or a name of a request that closed long ago (`build_id` None)."""
+
+    name: str
+    tag: str
+    build_id: BuildId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +452,13 @@ class Store(Protocol):
     def housekeeping(self, now: float, days: Mapping[str, int]) -> Mapping[str, int]:
         """Remove what is older than `bodies`, `deliveries`, `logs`, `builds` days; counts. The
         newest success per ref and image stays."""
+
+    def spare_tags(self, now: float, limit: int) -> Sequence[SpareTag]:
+        """Immutable references of successes older than ten minutes that another tag of ours holds,
+        and names of requests that closed a week ago."""
+
+    def spare_removed(self, spare: SpareTag) -> None:
+        """It is gone, or its registry keeps it: not to be asked for again."""
 
     def swept(self, leased: LeasedRepository, now: float) -> None: ...
 

@@ -79,7 +79,7 @@ def _loops(ports: Ports, registry: RegistryClient) -> Sequence[Loop]:
         Loop("status-2", StatusWriter(ports).step, 0.5),
         Loop("tag", Tagger(ports, registry).step, 0.5),
         Loop("sweep", Sweeper(ports).step, 5.0, stuck=3600.0),
-        Loop("house", Housekeeper(ports).step, 5.0),
+        Loop("house", Housekeeper(ports, registry).step, 5.0),
     )
 
 

@@ -176,6 +176,8 @@ build = Table(
     Column("started_at", Float, nullable=True),
     Column("ended_at", Float, nullable=True),
     Column("watched_until", Float, nullable=False, server_default="0"),  # a page shows its log
+    # whether its git-* tag was looked at: another tag holds the digest, or none does
+    Column("tidied", Boolean, nullable=False, server_default="0"),
     *_lease(),
     UniqueConstraint("identity", "generation"),
     Index("ix_build_due", "state", "next_at"),

@@ -107,6 +107,16 @@ def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
     return (wanted_status.c.next_at <= now, wanted_status.c.lease_until <= now)
 
 
+def wanted_now(tx: Connection, row_id: int, sha: str) -> dict[str, tuple[CommitStatus, float]]:
+    """By context: what a commit is to show by now, and since when."""
+    query = select(wanted_status).where(
+        wanted_status.c.repository_id == row_id, wanted_status.c.sha == sha
+    )
+    return {
+        row.context: (status_value(row.desired), float(row.wanted_at)) for row in tx.execute(query)
+    }
+
+
 def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[WantedStatus]:
     """Final ones first, then aggregates, then the oldest wish."""
     query = (

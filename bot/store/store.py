@@ -23,6 +23,7 @@ from bot.storage import (
     Move,
     RepositoryRow,
     RepositoryState,
+    SpareTag,
     WantedStatus,
     WantedTag,
 )
@@ -38,6 +39,7 @@ from bot.store import (
     pacing,
     repositories,
     schema,
+    spares,
     statuses,
     tagging,
     tags,
@@ -246,6 +248,12 @@ class SqlStore:
     # -- keeping house -----------------------------------------------------------------------
     def housekeeping(self, now: float, days: Mapping[str, int]) -> Mapping[str, int]:
         return housekeeping.clean(self._database, now, days)
+
+    def spare_tags(self, now: float, limit: int) -> Sequence[SpareTag]:
+        return self._database.write_quietly(spares.listing, now, limit)
+
+    def spare_removed(self, spare: SpareTag) -> None:
+        self._database.write_quietly(spares.removed, spare)
 
     def swept(self, leased: LeasedRepository, now: float) -> None:
         self._database.write_quietly(repositories.swept, leased, now)

@@ -30,7 +30,10 @@ def reports(tx: Connection, now: float, lease_seconds: float, limit: int) -> Seq
             claim.c.family == row.family,
         )
         views = _claims(tx, query)
-        found.append(DueReport(owner, Sha(row.sha), row.family, row.wanted, row.fence, views))
+        shown = statuses.wanted_now(tx, row.repository_id, row.sha)
+        found.append(
+            DueReport(owner, Sha(row.sha), row.family, row.wanted, row.fence, views, shown)
+        )
     return found
 
 

@@ -153,6 +153,7 @@ def _planned() -> None:
         sa.Column("started_at", sa.Float(), nullable=True),
         sa.Column("ended_at", sa.Float(), nullable=True),
         sa.Column("watched_until", sa.Float(), server_default="0", nullable=False),
+        sa.Column("tidied", sa.Boolean(), server_default="0", nullable=False),
         *_lease(),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repository.id"], name="fk_build_repository_id"
