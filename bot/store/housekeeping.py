@@ -213,6 +213,8 @@ def gauges(tx: Connection, now: float) -> Mapping[str, float]:
         "inbox_new": float(waiting),
         "inbox_age_seconds": 0.0 if oldest is None else max(0.0, now - oldest),
         "inbox_dead": _count(tx, inbox, inbox.c.state == "dead"),
+        "inbox_ignored": _count(tx, inbox, inbox.c.state == "ignored"),
+        "inbox_malformed": _count(tx, inbox, inbox.c.state == "malformed"),
         "statuses_late": _count(tx, wanted_status, _late(wanted_status, now)),
         "statuses_dead": _count(tx, wanted_status, wanted_status.c.dead.is_(True)),
         "comments_late": _count(tx, wanted_comment, _late(wanted_comment, now)),
