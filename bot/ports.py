@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot.core.builds import LogLine, Observation
@@ -50,6 +51,14 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
     def monotonic(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit says of itself; `date` is its committer's, aware, None where unreadable."""
+
+    message: str
+    date: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,8 @@ class GitHost(Protocol):
 
     def request_paths(self, repository: Repository, number: int) -> ChangedPaths: ...
 
-    def commit_message(self, repository: Repository, sha: Sha) -> str | None: ...
+    def commit(self, repository: Repository, sha: Sha) -> Commit | None:
+        """None where the host does not know it."""
 
     def role(self, repository: Repository, person_id: int | None, login: str) -> Role:
         """By numeric id (a login can be recycled); NONE for unknown people."""

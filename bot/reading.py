@@ -105,7 +105,8 @@ class Reader:
         branch = hint.key.removeprefix("refs/heads/")
         if sha is None:
             return BranchDeleted(repository, NOBODY, branch, None)
-        message = self._host.commit_message(repository, sha)
+        commit = self._host.commit(repository, sha)
+        message = commit.message if commit else None
         return BranchPushed(repository, NOBODY, branch, sha, None, message)
 
     def facts(self, subject: Subject) -> EventFacts:
@@ -140,6 +141,7 @@ class Reader:
             return replace(facts, git_tags=self._git_tags(subject))
         return replace(
             facts,
+            commit_date=self._commit_date(subject, config, commit),
             changed=self._changed(subject, config),
             git_tags=self._git_tags(subject),
             last_digests=self._last_digests(subject, config, trust),
@@ -176,7 +178,8 @@ class Reader:
         if isinstance(event, BranchDeleted):
             if head is None:
                 return event, None
-            message = self._host.commit_message(repository, head)
+            commit = self._host.commit(repository, head)
+            message = commit.message if commit else None
             return BranchPushed(repository, event.sender, event.branch, head, None, message), head
         if head == event.sha:
             return event, head
@@ -282,6 +285,12 @@ class Reader:
             return UnknownPaths(f"{base[:7]} is not an ancestor")
         return self._host.changed_paths(subject.repository, base, sha)
 
+    def _commit_date(self, subject: Subject, config: RepoConfig, sha: Sha) -> datetime | None:
+        if not any(_dated(image) for image in config.images):
+            return None
+        commit = self._host.commit(subject.repository, sha)
+        return commit.date if commit else None
+
     def _git_tags(self, subject: Subject) -> tuple[str, ...]:
         if not isinstance(subject.event, TagPushed):
             return ()
@@ -320,6 +329,13 @@ def _ref_key(event: PlannedEvent) -> str | None:
             return f"request/{event.request.number}"
         case _:
             return None
+
+
+def _dated(image: Image) -> bool:
+    """Whether anything of the image depends on the commit's date."""
+    lines = [entry.text for entry in (*image.tags, *image.flavor)]
+    texts = [*lines, *image.args.values(), *image.labels.values(), *image.annotations.values()]
+    return image.oci_labels == "full" or any("commit_date" in text for text in texts)
 
 
 def _default(subject: Subject) -> str | None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
@@ -108,6 +109,17 @@ class Fields:
         if not isinstance(value, str):
             self.wrong(name, "a text")
         return _clean(value)
+
+    def moment(self, name: str) -> datetime | None:
+        """An ISO 8601 time with its zone; None where there is none or it can't be read."""
+        value = self.values.get(name)
+        if not isinstance(value, str):
+            return None
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo is not None else None
 
     def number(self, name: str) -> int:
         """A positive id or number that fits 63 bits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -321,11 +322,16 @@ def test_request_paths_beyond_what_the_host_lists(stage: Stage) -> None:
     assert isinstance(stage.client.request_paths(stage.repository, 1), UnknownPaths)
 
 
-def test_commit_message(stage: Stage) -> None:
+def test_a_commit_tells_its_message_and_its_date(stage: Stage) -> None:
     text = "Subject\n\nBody with ünïcode\n[skip ci]"
     sha = Sha(stage.host.commit(stage.fake, "main", {"x": "y"}, text))
-    assert stage.client.commit_message(stage.repository, sha) == text
-    assert stage.client.commit_message(stage.repository, NOWHERE) is None
+    found = stage.client.commit(stage.repository, sha)
+    assert found is not None
+    assert found.message == text
+    shown = stage.fake.git.commit_info(sha)
+    assert shown is not None
+    assert found.date == datetime.fromisoformat(shown.date)
+    assert stage.client.commit(stage.repository, NOWHERE) is None
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from bot.hosts.github.client_reports import GitHubReports
 from bot.hosts.github.client_requests import PAGE, GitHubRequests
 from bot.ports import (
     CloneCredential,
+    Commit,
     HostError,
     NotFound,
     Permanent,
@@ -170,12 +171,12 @@ class GitHubHost:
         path = f"/compare/{base}...{head}"
         return self._access.ask("GET", selected(repository), path, {"per_page": 1, "page": 1})
 
-    def commit_message(self, repository: Repository, sha: Sha) -> str | None:
+    def commit(self, repository: Repository, sha: Sha) -> Commit | None:
         try:
             answer = self._access.ask("GET", selected(repository), f"/git/commits/{sha}")
         except NotFound:
             return None
-        return answer.read(lambda fields: fields.prose("message"))
+        return answer.read(answers.commit)
 
     def role(self, repository: Repository, person_id: int | None, login: str) -> Role:
         if person_id is None:

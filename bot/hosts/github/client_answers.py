@@ -13,7 +13,7 @@ from bot.core.events import Person, Repository, RequestHead
 from bot.core.ids import Role, Sha
 from bot.core.reports import CommitStatus, StatusState
 from bot.hosts.fields import Fields, Unreadable
-from bot.ports import Permanent, Temporary
+from bot.ports import Commit, Permanent, Temporary
 
 T = TypeVar("T")
 
@@ -172,3 +172,10 @@ def role(fields: Fields) -> tuple[Person, Role]:
             return user, Role.READ
         case _:
             return user, Role.NONE
+
+
+def commit(fields: Fields) -> Commit:
+    """https://docs.github.com/en/rest/git/commits#get-a-commit-object"""
+    committer = fields.inner_or_none("committer")
+    date = committer.moment("date") if committer is not None else None
+    return Commit(fields.prose("message") or "", date)

@@ -19,6 +19,7 @@ from bot.hosts.gitlab.client_reports import GitLabReports
 from bot.hosts.gitlab.client_requests import GitLabRequests, part
 from bot.ports import (
     CloneCredential,
+    Commit,
     NotFound,
     Permanent,
     RequestRefs,
@@ -166,10 +167,10 @@ class GitLabHost:
                 return None
             raise
 
-    def commit_message(self, repository: Repository, sha: Sha) -> str | None:
+    def commit(self, repository: Repository, sha: Sha) -> Commit | None:
         path = f"{selected(repository)}/repository/commits/{sha}"
         try:
-            return self._requests.one(path, lambda fields: fields.prose("message"))
+            return self._requests.one(path, answers.commit)
         except NotFound:
             return None
 

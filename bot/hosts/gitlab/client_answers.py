@@ -10,6 +10,7 @@ from bot.core.ids import Role
 from bot.core.reports import CommitStatus, StatusState
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import vocabulary
+from bot.ports import Commit
 
 TO_GITLAB: Final[Mapping[StatusState, str]] = {
     StatusState.PENDING: "pending",
@@ -127,3 +128,8 @@ def role(fields: Fields) -> Role:
         return Role.NONE
     level = fields.values.get("access_level")
     return _ROLES.get(level, Role.NONE) if isinstance(level, int) else Role.NONE
+
+
+def commit(fields: Fields) -> Commit:
+    """https://docs.gitlab.com/api/commits/#get-a-single-commit"""
+    return Commit(fields.prose("message") or "", fields.moment("committed_date"))

@@ -95,7 +95,9 @@ class Code:
         if info is None:
             raise Refused(404, "Not Found")
         parents = [{"sha": parent} for parent in info.parents]
-        shown = {"sha": sha, "message": info.message, "parents": parents}
+        shown: Json = {"sha": sha, "message": info.message, "parents": parents}
+        person = {"name": info.author, "email": info.email, "date": info.date}
+        shown |= {"author": person, "committer": person}
         return Answer.of({**shown, "tree": {"sha": info.tree}})
 
     def compare(self, asked: Asked, repository: Repository, basehead: str) -> Answer:

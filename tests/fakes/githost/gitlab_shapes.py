@@ -72,6 +72,7 @@ class GitLabShapes:
             "author_email": info.email,
             "authored_date": info.date,
             "created_at": info.date,
+            "committed_date": info.date,
             "last_pipeline": self.pipeline(newest[-1]) if newest else None,
             "web_url": f"{self.web}/{repository.path}/-/commit/{sha}",
         }
