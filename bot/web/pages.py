@@ -7,7 +7,7 @@ to load it again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
@@ -17,13 +17,22 @@ from bot.core.ids import BuildId
 from bot.core.logtext import Line, read_line
 from bot.ports import Clock
 from bot.storage import Store
-from bot.web.views import BuildView, ReportView, build_document, build_view, report_view
+from bot.web.views import (
+    BuildView,
+    ReportView,
+    build_document,
+    build_view,
+    report_document,
+    report_view,
+    visible,
+)
 
 _CSP: Final = (
     "default-src 'none'; style-src 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'"
 )
 _ID: Final = re.compile(r"[0-9a-f]{32}")
+_NUMBER: Final = re.compile(r"[0-9]{1,11}")
 _TAIL: Final = 300
 _PAGE_LINES: Final = 5000
 _WATCHED: Final = 60.0
@@ -36,36 +45,41 @@ def blueprint(store: Store, clock: Clock, central: Callable[[], CentralConfig]) 
     def front() -> Response:
         builds = []
         if central().anonymous_list:
-            builds = [(b, r) for b, r in store.find_builds(limit=50)]
-        return _page("front.html", builds=builds, now=clock.now())
+            builds = [build_view(b, r, (), (), (), clock.now()) for b, r in store.find_builds()]
+        return _page("front.html", builds=[visible(view) for view in builds])
 
     @pages.get("/builds/<build_id>")
     def build(build_id: str) -> Response:
         view = _view(store, clock, build_id)
-        lines = _tail(store, BuildId(build_id))
-        return _page("build.html", build=view, lines=lines, now=clock.now())
+        return _page("build.html", build=visible(view), lines=_tail(store, BuildId(build_id)))
 
     @pages.get("/builds/<build_id>.json")
     def build_json(build_id: str) -> Response:
-        view = _view(store, clock, build_id)
-        return jsonify(build_document(view))
+        return jsonify(build_document(_view(store, clock, build_id)))
 
     @pages.get("/builds/<build_id>/log")
     def log(build_id: str) -> Response:
-        """Plain text. `?after=N` continues behind line N; the last one is in `X-Last-Line`."""
+        """Plain text, whole. `?after=N` gives at most 5,000 records behind number N and says in
+        `X-Last-Line` where the next request goes on."""
         _view(store, clock, build_id)
-        after = request.args.get("after", "0")
-        start = int(after) if after.isdecimal() and len(after) < 12 else 0
-        records = store.read_log(BuildId(build_id), None, start, _PAGE_LINES)
-        lines = [line for record in records if (line := read_line(record.text))]
-        response = make_response("".join(f"{_marked(line)}\n" for line in lines))
+        after = request.args.get("after", "")
+        if after:
+            start = int(after) if _NUMBER.fullmatch(after) else 0
+            last, text = _log_page(store, BuildId(build_id), start)
+            response = make_response(text)
+            response.headers["X-Last-Line"] = str(last)
+        else:
+            response = Response(_whole_log(store, BuildId(build_id)))
         response.content_type = "text/plain; charset=utf-8"
-        response.headers["X-Last-Line"] = str(records[-1].n if records else start)
         return response
 
     @pages.get("/reports/<page_id>")
     def report(page_id: str) -> Response:
-        return _page("report.html", report=_report(store, page_id), now=clock.now())
+        return _page("report.html", report=visible(_report(store, page_id)))
+
+    @pages.get("/reports/<page_id>.json")
+    def report_json(page_id: str) -> Response:
+        return jsonify(report_document(_report(store, page_id)))
 
     pages.add_app_template_filter(_seconds, "seconds")
     pages.add_app_template_filter(_bytes, "bytes")
@@ -98,6 +112,24 @@ def _report(store: Store, page_id: str) -> ReportView:
 def _tail(store: Store, build_id: BuildId) -> list[Line]:
     records = store.tail_log(build_id, _TAIL)
     return [line for record in records if (line := read_line(record.text))]
+
+
+def _log_page(store: Store, build_id: BuildId, after: int) -> tuple[int, str]:
+    """The number of the last record, and the text of those that are for people."""
+    records = store.read_log(build_id, None, after, _PAGE_LINES)
+    lines = [line for record in records if (line := read_line(record.text))]
+    return records[-1].n if records else after, "".join(f"{_marked(line)}\n" for line in lines)
+
+
+def _whole_log(store: Store, build_id: BuildId) -> Iterator[str]:
+    """Page by page: a log may hold 8 MiB, and a process that serves many must stay small."""
+    last = -1
+    here = 0
+    while here != last:
+        last = here
+        here, text = _log_page(store, build_id, here)
+        if text:
+            yield text
 
 
 def _marked(line: Line) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.core.builds import BuildState
+from bot.core.logtext import plain
 from bot.core.outcomes import sentence
-from bot.storage import BuildRow, ClaimView, RepositoryRow
+from bot.storage import BuildRow, ClaimImageView, ClaimView, RepositoryRow
+
+T = TypeVar("T")
 
 _TONES = {
     BuildState.SUCCEEDED: "good",
@@ -43,6 +46,8 @@ class WantedBy:
     tags: tuple[str, ...]
     notes: tuple[str, ...]
     errors: tuple[str, ...]
+    page: str
+    """Id of the claim's own page, `/reports/<page>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,41 @@ class BuildView:
     steps: tuple[StepView, ...]
     attempts: tuple[tuple[int, str], ...]
     wanted_by: tuple[WantedBy, ...]
+    cache_hits: int | None
+    cache_steps: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeView:
+    """`line` and `column` count from 1; None where the whole file is meant."""
+
+    file: str
+    line: int | None
+    column: int | None
+    message: str
+    hint: str
+
+    @property
+    def place(self) -> str:
+        numbers = (str(n) for n in (self.line, self.column) if n is not None)
+        return ":".join((self.file, *numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedView:
+    """An image of a claim, with its build."""
+
+    image: str
+    build: str
+    state: str
+    tone: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedView:
+    image: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +125,9 @@ class ReportView:
     event: str
     state: str
     text: str
-    mistakes: tuple[str, ...]
-    images: tuple[tuple[str, str, str, str], ...]
-    skipped: tuple[tuple[str, str], ...]
+    mistakes: tuple[MistakeView, ...]
+    images: tuple[PlannedView, ...]
+    skipped: tuple[SkippedView, ...]
 
 
 def build_view(
@@ -106,7 +146,7 @@ def build_view(
         id=row.id,
         image=row.image,
         repository=repository.repository.path,
-        repository_url=repository.repository.web_url,
+        repository_url=_address(repository.repository.web_url),
         sha=row.sha,
         state=row.state.value,
         tone=_TONES.get(row.state, "busy"),
@@ -127,6 +167,8 @@ def build_view(
         steps=_steps(steps),
         attempts=tuple(_attempt(attempt) for attempt in attempts),
         wanted_by=tuple(_wanted(claim, row) for claim in claims),
+        cache_hits=outcome.cache.hits if outcome else None,
+        cache_steps=outcome.cache.steps if outcome else None,
     )
 
 
@@ -136,31 +178,71 @@ def build_document(view: BuildView) -> dict[str, Any]:
 
 
 def report_view(claim: ClaimView, repository: RepositoryRow) -> ReportView:
-    mistakes = claim.wish.get("mistakes")
-    skipped = claim.wish.get("skipped")
+    wish = claim.wish
     return ReportView(
         repository=repository.repository.path,
-        repository_url=repository.repository.web_url,
+        repository_url=_address(repository.repository.web_url),
         sha=claim.sha,
         kind=claim.kind.value,
         name=claim.name,
         event=claim.event,
         state=claim.state,
-        text=claim.text or str(claim.wish.get("waiting") or claim.wish.get("nothing") or ""),
-        mistakes=tuple(_mistake(m) for m in mistakes) if isinstance(mistakes, list) else (),
-        images=tuple((i.image, i.build.id, i.build.state.value, i.why) for i in claim.images),
-        skipped=tuple((str(s.get("image")), str(s.get("why"))) for s in skipped)
-        if isinstance(skipped, list)
-        else (),
+        text=claim.text or str(wish.get("waiting") or wish.get("nothing") or ""),
+        mistakes=tuple(_mistake(each) for each in _rows(wish.get("mistakes"))),
+        images=tuple(_planned(image) for image in claim.images),
+        skipped=tuple(
+            SkippedView(str(each.get("image") or ""), str(each.get("why") or ""))
+            for each in _rows(wish.get("skipped"))
+        ),
     )
 
 
-def _mistake(mistake: Mapping[str, object]) -> str:
-    place = str(mistake.get("file") or "")
-    if mistake.get("line"):
-        place += f":{mistake.get('line')}:{mistake.get('column')}"
-    hint = f" ({mistake.get('hint')})" if mistake.get("hint") else ""
-    return f"{place}: {mistake.get('message')}{hint}"
+def report_document(view: ReportView) -> dict[str, Any]:
+    """The JSON of `GET /reports/<id>.json`; keys are only ever added."""
+    return asdict(view)
+
+
+def visible(value: T) -> T:
+    """The same view with every character to be seen: names of branches, images and files may hold
+    controls and marks that turn the direction of text around."""
+    shown: Any = value
+    match value:
+        case str():
+            shown = plain(value)
+        case tuple():
+            shown = tuple(visible(each) for each in value)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            changed = {f.name: visible(getattr(value, f.name)) for f in fields(value)}
+            shown = replace(value, **changed)
+    return shown  # type: ignore[no-any-return]  # what came in, rebuilt
+
+
+def _rows(value: object) -> list[Mapping[str, object]]:
+    """Of JSON that should be a list of objects: those that are."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _address(url: str) -> str:
+    """Fit for a link; else nothing. It came in a payload."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def _planned(image: ClaimImageView) -> PlannedView:
+    state = image.build.state
+    return PlannedView(
+        image.image, image.build.id, state.value, _TONES.get(state, "busy"), image.why
+    )
+
+
+def _mistake(mistake: Mapping[str, object]) -> MistakeView:
+    line, column = (mistake.get(key) for key in ("line", "column"))
+    return MistakeView(
+        file=str(mistake.get("file") or ""),
+        line=line if isinstance(line, int) else None,
+        column=column if isinstance(column, int) else None,
+        message=str(mistake.get("message") or ""),
+        hint=str(mistake.get("hint") or ""),
+    )
 
 
 def _cache(row: BuildRow) -> str:
@@ -213,6 +295,7 @@ def _wanted(claim: ClaimView, row: BuildRow) -> WantedBy:
         tags=tuple(tag.reference for image in mine for tag in image.tags if not tag.withheld),
         notes=tuple(note for image in mine for note in image.notes),
         errors=tuple(error for image in mine for error in image.tag_errors),
+        page=claim.page,
     )
 
 
