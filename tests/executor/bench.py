@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +70,20 @@ class Bench:
             executor.cancel(name)
         self.clock.offset += 60
         for name in names:
-            eventually(lambda name=name: executor.observe(name) and not self.attempt(name).alive())
-        for each in self.made:
-            for name in names:
-                eventually(
-                    lambda each=each, name=name: each.observe(name) and name not in each._children
-                )
+            eventually(partial(self._over, executor, name))
+            for each in self.made:
+                eventually(partial(self._reaped, each, name))
 
-    def real(self) -> DockerExecutor:
-        return self.executor(BUILDER)
+    def _over(self, executor: DockerExecutor, name: str) -> bool:
+        executor.observe(name)
+        return not self.attempt(name).alive()
 
-    def attempt(self, name: str) -> AttemptFolder:
-        return AttemptFolder(self.attempts / name)
+    def _reaped(self, executor: DockerExecutor, name: str) -> bool:
+        executor.observe(name)
+        return name not in executor._children
 
-    def runs(self, name: str) -> list[int]:
-        """Of a stand-in: one number per run, how many others ran at that moment."""
-        return [int(p.read_text() or -1) for p in (self.folder / "counts").glob(f"{name}.*")]
+    def has_run(self, name: str = "b-1") -> bool:
+        return bool(self.runs(name))
 
 
 def spec(name: str = "b-1", **stand_in: Any) -> AttemptSpec:

@@ -131,7 +131,7 @@ class AttemptFolder:
         try:
             with self.result.open("rb") as file:
                 document = json.loads(file.read(_RESULT_LIMIT))
-            return parse_result(document)
+            return parse_result(document) if isinstance(document, dict) else None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
