@@ -82,6 +82,16 @@ class Bench:
         executor.observe(name)
         return name not in executor._children
 
+    def real(self) -> DockerExecutor:
+        return self.executor(BUILDER)
+
+    def attempt(self, name: str) -> AttemptFolder:
+        return AttemptFolder(self.attempts / name)
+
+    def runs(self, name: str) -> list[int]:
+        """Of a stand-in: one number per run, how many others ran at that moment."""
+        return [int(p.read_text() or -1) for p in (self.folder / "counts").glob(f"{name}.*")]
+
     def has_run(self, name: str = "b-1") -> bool:
         return bool(self.runs(name))
 
