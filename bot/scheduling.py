@@ -10,23 +10,22 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bot.attempts import Specs, pushed_name
 from bot.core.advance import Cancel, Deadlines, Finish, Retry, Started, Stay, Step, Verify, advance
-from bot.core.binding import allowed_patterns, may_write, rule_for
-from bot.core.builds import BuildState, Ended, LogLine, NotThere, Outcome, Progress
-from bot.core.ids import Digest, ImageKey, Trust
-from bot.core.outcomes import classify, internal, refused_tag, settle
-from bot.core.plans import ClaimKind
-from bot.core.recipe import (
-    Attempt,
-    LastDigests,
-    attempt_document,
-    cache_candidates,
-    final_recipe,
-    recipe_hash,
+from bot.core.builds import (
+    BuildState,
+    Ended,
+    LogLine,
+    NotThere,
+    Outcome,
+    OutcomeClass,
+    Progress,
 )
+from bot.core.ids import Digest
+from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
 from bot.intake import Ports
-from bot.ports import AttemptSpec, HostError, Permanent, Registry, Temporary
-from bot.storage import AdmissionLimits, BuildRow, ClaimView, LeaseLost, Move, RepositoryRow
+from bot.ports import HostError, Permanent, Registry, Temporary
+from bot.storage import AdmissionLimits, BuildRow, LeaseLost, Move
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.scheduling")
@@ -34,6 +33,10 @@ LOG = logging.getLogger("pushwright.scheduling")
 LEASE = 30.0
 _LOOK = 0.25
 """Seconds between two looks at an active attempt (a local process: a lock and a file)."""
+
+_ACCEPTED = "starting"
+_NOT_YET = "can't be started yet: "
+"""Reasons of a build that is starting: until the executor accepted it, it is asked again."""
 
 _LOG_LINES = 2000
 _LOG_OFTEN = 2.0
@@ -46,6 +49,7 @@ class Scheduler:
     def __init__(self, ports: Ports, registry: Registry) -> None:
         self._ports = ports
         self._registry = registry
+        self._specs = Specs(ports)
         self._log_read_at: dict[str, float] = {}
 
     def step(self) -> bool:
@@ -87,88 +91,31 @@ class Scheduler:
             self._apply(build, self._advance(build, None))
             return
         try:
-            spec = self._spec(build)
-            self._ports.executor.start(spec)
+            spec = self._specs.of(build)
         except Permanent as error:
             self._end(build, internal(str(error)))
             return
-        move = Move(
-            BuildState.RUNNING,
-            started_at=self._now(),
-            next_at=self._now() + _LOOK,
-            recipe_hash=spec.recipe_hash,
-        )
-        self._ports.store.move_build(build, move, self._now())
-        LOG.info("started %s", spec.name, extra=_about(build))
+        try:
+            self._ports.executor.start(spec)
+        except Permanent as error:
+            self._end(build, internal(str(error)))
+        except Temporary as error:
+            self._not_yet(build, error)
+        else:
+            now = self._now()
+            move = Move(BuildState.STARTING, _ACCEPTED, next_at=now, recipe_hash=spec.recipe_hash)
+            moved = self._ports.store.move_build(build, move, now)
+            LOG.info("started %s", spec.name, extra=_about(build))
+            self._see(moved)
 
-    def _spec(self, build: BuildRow) -> AttemptSpec:
-        row, refs = self._origin(build)
-        needs = self._needs(build)
-        final = final_recipe(build.recipe, needs)
-        limits = self._ports.central().limits
-        seconds = build.plan.get("timeout_seconds")
-        attempt = Attempt(
-            number=build.attempt,
-            cache_mode=str(build.plan.get("cache_mode") or "inline"),
-            cache_from=self._cache_from(build, row, refs),
-            cache_to=None,
-            limits={
-                "timeout_seconds": seconds if isinstance(seconds, int) else limits.build_seconds,
-                "silence_seconds": limits.silence_seconds,
-                "dockerd_seconds": 60,
-            },
-        )
-        document = attempt_document(final, attempt)
-        document["allowed"] = self._allowed(build, row)
-        cache = document["cache"]
-        if isinstance(cache, dict):
-            cache["insecure_hosts"] = self._insecure()
-        host = self._ports.hosts.get(row.source)
-        return AttemptSpec(
-            name=f"{build.id}-{build.attempt}",
-            recipe=document,
-            recipe_hash=recipe_hash(final),
-            trusted=build.trust is Trust.TRUSTED,
-            registries=tuple(sorted(self._ports.central().registries)),
-            credential=host.clone_credential(row.repository),
-            secrets=_pairs(build.plan.get("secrets")),
-        )
-
-    def _needs(self, build: BuildRow) -> Mapping[ImageKey, tuple[str, Digest]]:
-        found: dict[ImageKey, tuple[str, Digest]] = {}
-        for needed in self._ports.store.needed(build.id):
-            if needed.digest is not None:
-                found[needed.image] = (_pushed_name(needed), needed.digest)
-        return found
-
-    def _cache_from(
-        self, build: BuildRow, row: RepositoryRow, refs: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        """Pinned by the digests that the database knows; nothing across trust levels upwards."""
-        name = _pushed_name(build)
-        if build.plan.get("cache_mode") == "none" or not name:
-            return ()
-
-        def last(*keys: str) -> Digest | None:
-            found = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, keys)
-            return found[1] if found and found[0] == name else None
-
-        own, target, default = (last(ref) if ref else None for ref in refs)
-        known = LastDigests(own, target, default, last())
-        return cache_candidates(name, known, _texts(build.plan.get("cache_from")))
-
-    def _allowed(self, build: BuildRow, row: RepositoryRow) -> list[str]:
-        """The binding as it is now, checked again by the builder: it may have been narrowed."""
-        central, path = self._ports.central(), row.repository.path
-        rule = rule_for(central, row.source, path)
-        if rule is None:
-            raise Permanent(f"{path} is not in the central config any more")
-        names = [n for n in _texts(build.plan.get("names")) if may_write(rule, central, path, n)]
-        return [*names, *allowed_patterns(rule, central, path)]
-
-    def _insecure(self) -> list[str]:
-        rules = self._ports.central().registries.values()
-        return sorted(rule.host for rule in rules if rule.insecure)
+    def _not_yet(self, build: BuildRow, error: Temporary) -> None:
+        now, limit = self._now(), float(self._ports.central().limits.queue_seconds)
+        if now - (build.admitted_at or build.queued_at) >= limit:
+            text = f"did not start within {span(limit)}: {error}"
+            self._end(build, failure(OutcomeClass.QUEUE_DEADLINE, text))
+            return
+        move = Move(BuildState.STARTING, f"{_NOT_YET}{error}", next_at=now + (error.after or 2.0))
+        self._ports.store.move_build(build, move, now)
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -177,10 +124,14 @@ class Scheduler:
             return self._settle_tags(build)
         if build.state is BuildState.VERIFYING:
             return self._verify_again(build)
-        if build.state is BuildState.STARTING and not build.withdrawn:
+        asked = build.reason and not build.reason.startswith(_NOT_YET)
+        if build.state is BuildState.STARTING and not asked and not build.withdrawn:
             # Admitted by a worker that did not come back: the name makes starting again safe.
             self._start(build)
             return True
+        return self._see(build)
+
+    def _see(self, build: BuildRow) -> bool:
         step = self._advance(build, self._name(build))
         self._read_log(build, last=isinstance(step, Verify | Finish | Retry))
         return self._apply(build, step)
@@ -217,9 +168,9 @@ class Scheduler:
             case Finish(outcome):
                 self._end(build, outcome)
             case Verify(result):
-                moved = self._ports.store.move_build(
-                    build, Move(BuildState.VERIFYING, next_at=now), now
-                )
+                began = build.started_at or build.admitted_at
+                move = Move(BuildState.VERIFYING, next_at=now, started_at=began)
+                moved = self._ports.store.move_build(build, move, now)
                 self._verify(moved, Ended(result, outcome=result.outcome))
         return True
 
@@ -238,9 +189,9 @@ class Scheduler:
         digest = ended.result.digest if ended.result else None
         if not build.check_only and digest is not None:
             try:
-                head = self._registry.digest(_pushed_name(build), digest)
+                head = self._registry.digest(pushed_name(build), digest)
             except Temporary as error:
-                if self._now() - (build.started_at or 0) < _timeout(build) + 300:
+                if self._now() - (build.started_at or build.queued_at) < _timeout(build) + 300:
                     raise
                 trouble = str(error)
             except HostError as error:
@@ -269,7 +220,7 @@ class Scheduler:
     def _with_size(self, build: BuildRow, outcome: Outcome) -> Outcome:
         if outcome.digest is None or outcome.size_bytes is not None:
             return outcome
-        name = _pushed_name(build)
+        name = pushed_name(build)
         try:
             size = self._registry.size(name, self._registry.manifest(name, outcome.digest))
         except HostError:
@@ -285,7 +236,7 @@ class Scheduler:
         if outcome is None:
             outcome = internal("the outcome was lost")
         elif refused and build.digest:
-            outcome = refused_tag(outcome, _pushed_name(build), build.digest, refused)
+            outcome = refused_tag(outcome, pushed_name(build), build.digest, refused)
         move = Move(outcome.state, reason=outcome.message, outcome=outcome)
         self._ports.store.move_build(build, move, self._now())
         return True
@@ -329,19 +280,6 @@ class Scheduler:
         except (LeaseLost, HostError):
             LOG.warning("its lease could not be given back", extra=_about(build))
 
-    def _origin(self, build: BuildRow) -> tuple[RepositoryRow, tuple[str, str, str]]:
-        """Its repository, and the refs whose last images may hold its steps: its own, the target
-        of its request, the default branch."""
-        found = self._ports.store.build(build.id)
-        if found is None:
-            raise Permanent("the build's repository is gone from the database")
-        _, row, claims = found
-        own = next((_ref(claim) for claim in claims), "")
-        bases = (str(claim.wish.get("base_branch") or "") for claim in claims)
-        target = next((f"refs/heads/{base}" for base in bases if base), "")
-        branch = row.repository.default_branch
-        return row, (own, target, f"refs/heads/{branch}" if branch else "")
-
     def _name(self, build: BuildRow) -> str:
         return f"{build.id}-{build.attempt}"
 
@@ -367,33 +305,6 @@ def _progress(build: BuildRow) -> Progress:
 def _timeout(build: BuildRow) -> float:
     seconds = build.plan.get("timeout_seconds")
     return float(seconds) if isinstance(seconds, int | float) else 1800.0
-
-
-def _pushed_name(build: BuildRow) -> str:
-    names = _texts(build.plan.get("names"))
-    return names[0] if names else ""
-
-
-def _ref(claim: ClaimView) -> str:
-    match claim.kind:
-        case ClaimKind.BRANCH:
-            return f"refs/heads/{claim.name}"
-        case ClaimKind.TAG:
-            return f"refs/tags/{claim.name}"
-        case ClaimKind.REQUEST:
-            return f"request/{claim.name}"
-        case ClaimKind.MERGE_GROUP:
-            return ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else ()
-
-
-def _pairs(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, list | tuple):
-        return ()
-    return tuple((str(pair[0]), str(pair[1])) for pair in value if len(pair) == 2)
 
 
 def _about(build: BuildRow) -> Mapping[str, object]:

@@ -97,7 +97,7 @@ class Bot:
             "status": StatusWriter(ports).step,
             "tag": Tagger(ports, world.registry).step,
             "sweep": Sweeper(ports).step,
-            "house": Housekeeper(ports, self.registry).step,
+            "house": Housekeeper(ports, world.registry).step,
         }
 
     def step(self, flow: str) -> bool:
@@ -360,14 +360,21 @@ def _word(state: str) -> str:
 
 @contextmanager
 def opened(
-    kind: HostKind, folder: Path, database: str | None = None, **options: Any
+    kind: HostKind,
+    folder: Path,
+    database: str | None = None,
+    *,
+    fresh: bool = True,
+    **options: Any,
 ) -> Iterator[World]:
-    """A world with an empty repository whose sweep has begun, so that all is found from now on."""
+    """A world with an empty repository. `fresh`: the sweep has seen it, so that all is found from
+    now on."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     world = World(kind, folder, database or _sqlite(folder), **options)
     world.open()
     try:
-        world.settle()
+        if fresh:
+            world.settle()
         yield world
         assert world.host.violations == []
     finally:

@@ -1,0 +1,137 @@
+"""What an attempt is given: the build's recipe, with needs, caches and limits as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.core.binding import allowed_patterns, may_write, rule_for
+from bot.core.ids import Digest, ImageKey, Trust
+from bot.core.plans import ClaimKind
+from bot.core.recipe import (
+    Attempt,
+    LastDigests,
+    attempt_document,
+    cache_candidates,
+    final_recipe,
+    recipe_hash,
+)
+from bot.intake import Ports
+from bot.ports import AttemptSpec, Permanent
+from bot.storage import BuildRow, ClaimView, RepositoryRow
+
+
+class Specs:
+    """Makes what an executor needs to start one attempt of an admitted build."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def of(self, build: BuildRow) -> AttemptSpec:
+        """Raises Temporary where the Git host gives no credential now, Permanent, NeedMissing."""
+        row, refs = self._origin(build)
+        needs = self._needs(build)
+        final = final_recipe(build.recipe, needs)
+        limits = self._ports.central().limits
+        seconds = build.plan.get("timeout_seconds")
+        attempt = Attempt(
+            number=build.attempt,
+            cache_mode=str(build.plan.get("cache_mode") or "inline"),
+            cache_from=self._cache_from(build, row, refs),
+            cache_to=None,
+            limits={
+                "timeout_seconds": seconds if isinstance(seconds, int) else limits.build_seconds,
+                "silence_seconds": limits.silence_seconds,
+                "dockerd_seconds": 60,
+            },
+        )
+        document = attempt_document(final, attempt)
+        document["allowed"] = self._allowed(build, row)
+        cache = document["cache"]
+        if isinstance(cache, dict):
+            cache["insecure_hosts"] = self._insecure()
+        host = self._ports.hosts.get(row.source)
+        return AttemptSpec(
+            name=f"{build.id}-{build.attempt}",
+            recipe=document,
+            recipe_hash=recipe_hash(final),
+            trusted=build.trust is Trust.TRUSTED,
+            registries=tuple(sorted(self._ports.central().registries)),
+            credential=host.clone_credential(row.repository),
+            secrets=_pairs(build.plan.get("secrets")),
+        )
+
+    def _needs(self, build: BuildRow) -> Mapping[ImageKey, tuple[str, Digest]]:
+        found: dict[ImageKey, tuple[str, Digest]] = {}
+        for needed in self._ports.store.needed(build.id):
+            if needed.digest is not None:
+                found[needed.image] = (pushed_name(needed), needed.digest)
+        return found
+
+    def _cache_from(
+        self, build: BuildRow, row: RepositoryRow, refs: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Pinned by the digests that the database knows; nothing across trust levels upwards."""
+        name = pushed_name(build)
+        if build.plan.get("cache_mode") == "none" or not name:
+            return ()
+
+        def last(*keys: str) -> Digest | None:
+            found = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, keys)
+            return found[1] if found and found[0] == name else None
+
+        own, target, default = (last(ref) if ref else None for ref in refs)
+        known = LastDigests(own, target, default, last())
+        return cache_candidates(name, known, _texts(build.plan.get("cache_from")))
+
+    def _allowed(self, build: BuildRow, row: RepositoryRow) -> list[str]:
+        """The binding as it is now, checked again by the builder: it may have been narrowed."""
+        central, path = self._ports.central(), row.repository.path
+        rule = rule_for(central, row.source, path)
+        if rule is None:
+            raise Permanent(f"{path} is not in the central config any more")
+        names = [n for n in _texts(build.plan.get("names")) if may_write(rule, central, path, n)]
+        return [*names, *allowed_patterns(rule, central, path)]
+
+    def _insecure(self) -> list[str]:
+        rules = self._ports.central().registries.values()
+        return sorted(rule.host for rule in rules if rule.insecure)
+
+    def _origin(self, build: BuildRow) -> tuple[RepositoryRow, tuple[str, str, str]]:
+        """Its repository, and the refs whose last images may hold its steps: its own, the target
+        of its request, the default branch."""
+        found = self._ports.store.build(build.id)
+        if found is None:
+            raise Permanent("the build's repository is gone from the database")
+        _, row, claims = found
+        own = next((_ref(claim) for claim in claims), "")
+        bases = (str(claim.wish.get("base_branch") or "") for claim in claims)
+        target = next((f"refs/heads/{base}" for base in bases if base), "")
+        branch = row.repository.default_branch
+        return row, (own, target, f"refs/heads/{branch}" if branch else "")
+
+
+def pushed_name(build: BuildRow) -> str:
+    names = _texts(build.plan.get("names"))
+    return names[0] if names else ""
+
+
+def _ref(claim: ClaimView) -> str:
+    match claim.kind:
+        case ClaimKind.BRANCH:
+            return f"refs/heads/{claim.name}"
+        case ClaimKind.TAG:
+            return f"refs/tags/{claim.name}"
+        case ClaimKind.REQUEST:
+            return f"request/{claim.name}"
+        case ClaimKind.MERGE_GROUP:
+            return ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list | tuple):
+        return ()
+    return tuple((str(pair[0]), str(pair[1])) for pair in value if len(pair) == 2)
