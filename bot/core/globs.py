@@ -15,8 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from bot.core.fieldtext import Problem
+
+if TYPE_CHECKING:
+    import re2
 
 LONGEST_PATTERN = 500
 _FOLDERS = "(?:.+/)?"
@@ -47,11 +52,17 @@ class Glob:
     def matches(self, name: str) -> bool:
         if not self.regex:
             return name == self.text
-        import re2  # where a pattern is matched at all: `pushwright tags` has to start fast
-
         # Names that are not Unicode come from Git with surrogates; those match only wildcards.
         data = name.encode(errors="replace")
-        return re2.fullmatch(self.regex.encode(), data) is not None
+        return _program(self.regex).fullmatch(data) is not None
+
+
+@lru_cache(maxsize=1024)
+def _program(regex: str) -> re2._Regexp:
+    """Compiled once: a pattern meets each changed path of a push, and compiling takes longest."""
+    import re2  # where a pattern is matched at all: `pushwright tags` has to start fast
+
+    return re2.compile(regex.encode())
 
 
 def parse_glob(pattern: str) -> Glob | Problem:
