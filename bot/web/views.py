@@ -123,6 +123,7 @@ class ReportView:
     kind: str
     name: str
     event: str
+    title: str
     state: str
     text: str
     mistakes: tuple[MistakeView, ...]
@@ -186,6 +187,7 @@ def report_view(claim: ClaimView, repository: RepositoryRow) -> ReportView:
         kind=claim.kind.value,
         name=claim.name,
         event=claim.event,
+        title=_title(claim),
         state=claim.state,
         text=claim.text or str(wish.get("waiting") or wish.get("nothing") or ""),
         mistakes=tuple(_mistake(each) for each in _rows(wish.get("mistakes"))),
@@ -220,6 +222,12 @@ def visible(value: T) -> T:
 def _rows(value: object) -> list[Mapping[str, object]]:
     """Of JSON that should be a list of objects: those that are."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _title(claim: ClaimView) -> str:
+    """ "push of branch main", "tag v1.2.3"."""
+    ref = f"{claim.kind.value} {claim.name}"
+    return ref if claim.event == claim.kind.value else f"{claim.event} of {ref}"
 
 
 def _address(url: str) -> str:

@@ -6,198 +6,83 @@ import os
 import signal
 import sys
 import time
-import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.core.ids import HostKind
-from tests.demo import sample
+from tests.demo.leftovers import DemoRuns
 from tests.demo.machine import Machine
 from tests.demo.screen import Screen
-
-WAIT = 120.0
-FINAL = {"success", "failure", "error", "failed", "canceled"}
-
-
-@dataclass(slots=True)
-class Event:
-    """One push. `expected`: image (or "" for the aggregate) to the state that it must come to;
-    `tags`: references that must exist afterwards, without the registry."""
-
-    title: str
-    push: Callable[[Machine], str]
-    expected: dict[str, str]
-    tags: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
-    suffix: str = ""
+from tests.demo.story import Event, events
+from tests.demo.watch import Seen, Watch
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Result:
+    """A line of the table at the end. fetched: bytes of layers that the registry sent."""
+
     title: str
     good: bool
     seconds: float
-    texts: dict[str, str] = field(default_factory=dict)
-    fetched: int = 0
+    hits: str
+    fetched: int
 
 
 def main() -> int:
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _interrupt)
-    kind = HostKind(os.environ.get("HOST") or "github")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     screen = Screen()
+    machine = Machine(HostKind(os.environ.get("HOST") or "github"), screen)
     stays = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("EXIT")
     try:
-        with Machine(kind, screen) as machine:
-            results = [run(machine, screen, event) for event in events(machine)]
-            finish(machine, screen, results)
-            if stays:
-                screen.line(f"the pages stay up at {machine.url} until Ctrl-C")
-                signal.pause()
-            return 0 if all(r.good for r in results) else 1
+        try:
+            return play(machine, screen, stays=stays)
+        finally:
+            machine.close()
     except KeyboardInterrupt:
-        screen.line("stopped; nothing stays behind")
+        print("demo: stopped, nothing stays behind", file=sys.stderr)
         return 130
+    except DemoRuns as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
     except RuntimeError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+
+
+def play(machine: Machine, screen: Screen, *, stays: bool) -> int:
+    machine.open()
+    seen = Seen()
+    results = [run(machine, screen, event, seen) for event in events(machine)]
+    finish(machine, screen, results)
+    good = all(result.good for result in results)
+    if stays:
+        screen.line("", f"the pages stay up at {machine.url} until Ctrl-C")
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            return 0 if good else 1
+    return 0 if good else 1
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def events(machine: Machine) -> list[Event]:
-    ok = "success"
-    failed = "failure" if machine.kind is HostKind.GITHUB else "failed"
-    api = "services/api/"
-    base = machine.base
-    return [
-        Event(
-            "first push: two images, nothing cached",
-            lambda m: m.push(dict(sample.first(base)), "First"),
-            {"api": ok, "web": ok, "": ok},
-            ("acme/shop/api:main", "acme/shop/web:main"),
-        ),
-        Event(
-            "one line changed in api; web is not affected",
-            lambda m: m.push({f"{api}app.txt": "hello, again\n"}, "Greet again"),
-            {"api": ok, "": ok},
-            ("acme/shop/api:main",),
-            ("cache",),
-        ),
-        Event(
-            "a file of a stage that the target does not use",
-            lambda m: m.push({f"{api}dev.txt": "for developers only\n"}, "Notes"),
-            {"api": ok, "": ok},
-            (),
-            ("cache",),
-        ),
-        Event(
-            "tag v1.2.3: semver tags and latest move",
-            lambda m: m.push_tag("v1.2.3"),
-            {"api": ok, "": ok},
-            ("acme/shop/api:1.2.3", "acme/shop/api:1.2", "acme/shop/api:latest"),
-            suffix=" (tag)",
-        ),
-        Event(
-            "a Dockerfile whose last step fails",
-            lambda m: m.push({f"{api}Dockerfile": sample.BROKEN.format(base=base)}, "Break"),
-            {"api": failed, "": failed},
-            (),
-            ("Dockerfile:6",),
-        ),
-        Event(
-            "a config with mistakes",
-            lambda m: m.push({".pushwright.yaml": sample.BROKEN_CONFIG}, "Typo"),
-            {"": failed},
-            (),
-            (".pushwright.yaml:4",),
-        ),
-    ]
-
-
-def run(machine: Machine, screen: Screen, event: Event) -> Result:
+def run(machine: Machine, screen: Screen, event: Event, seen: Seen) -> Result:
     screen.title(event.title)
     machine.empty_daemon()
     before = machine.registry.traffic()
     began = time.monotonic()
     sha = event.push(machine)
-    screen.line(f"git push: {sha[:12]}")
-    texts = follow(machine, screen, sha, event, began)
+    screen.line("push", f"git push of {sha[:12]}")
+    watch = Watch(machine, screen, event, seen)
+    watch.follow(sha)
     seconds = time.monotonic() - began
     fetched = (machine.registry.traffic() - before).bytes("GET", "blob")
-    good = judge(machine, screen, event, texts)
-    shown = {key: text for key, (_, text) in texts.items()}
-    return Result(event.title, good, seconds, shown, fetched)
-
-
-def follow(
-    machine: Machine, screen: Screen, sha: str, event: Event, began: float
-) -> dict[str, tuple[str, str]]:
-    """Print each status as it comes until those that the event expects are final."""
-    seen: dict[str, tuple[str, str]] = {}
-    known: dict[int, tuple[str, str]] = {}
-    contexts = {
-        f"pushwright{'/' + image if image else ''}{event.suffix}": image for image in event.expected
-    }
-    while time.monotonic() - began < WAIT:
-        for status in machine.statuses(sha):
-            now = (status.state, status.description or "")
-            if known.get(status.id) == now:
-                continue
-            known[status.id] = now
-            colour = {"success": "green", "pending": "blue", "running": "blue"}
-            said = f"{status.context:<20} {status.state:<8} {status.description or ''}"
-            screen.line(said, colour.get(status.state, "red"))
-            if status.context in contexts:
-                seen[contexts[status.context]] = now
-            if status.state in FINAL and status.target_url and "/" in status.context:
-                screen.line(f"{'':<20} {status.target_url}", "dim")
-        if all(seen.get(image, ("",))[0] in FINAL for image in event.expected):
-            break
-        time.sleep(0.05)
-    return seen
-
-
-def judge(
-    machine: Machine, screen: Screen, event: Event, texts: dict[str, tuple[str, str]]
-) -> bool:
-    wrong = [
-        f"{image or 'pushwright'}: expected {state}, got {texts.get(image, ('nothing',))[0]}"
-        for image, state in event.expected.items()
-        if texts.get(image, ("",))[0] != state
-    ]
-    for reference in event.tags:
-        digest = digest_of(machine.registry.host, reference)
-        if digest is None:
-            wrong.append(f"{reference} is not in the registry")
-        else:
-            screen.line(f"{reference} is {digest[:19]}…")
-    said = " ".join(text for _, text in texts.values())
-    wrong += [f"no status says {part!r}" for part in event.told if part not in said]
+    wrong = watch.wrong()
     for line in wrong:
-        screen.line(line, "red")
-    return not wrong
-
-
-def digest_of(host: str, reference: str) -> str | None:
-    name, _, tag = reference.rpartition(":")
-    kinds = (
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-        "application/vnd.oci.image.index.v1+json",
-    )
-    request = urllib.request.Request(
-        f"http://{host}/v2/{name}/manifests/{tag}",
-        method="HEAD",
-        headers={"Accept": ",".join(kinds)},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return str(answer.headers["Docker-Content-Digest"])
-    except OSError:
-        return None
+        screen.line("wrong", line, "red")
+    return Result(event.title, not wrong, seconds, watch.hits(), fetched)
 
 
 def finish(machine: Machine, screen: Screen, results: list[Result]) -> None:
@@ -207,14 +92,17 @@ def finish(machine: Machine, screen: Screen, results: list[Result]) -> None:
             result.title,
             "as expected" if result.good else "NOT AS EXPECTED",
             f"{result.seconds:.1f} s",
+            result.hits or "-",
             f"{result.fetched / 1e6:.2f} MB",
-            " | ".join(f"{k or 'all'}: {v}" for k, v in sorted(result.texts.items()) if k)[:70],
         )
         for result in results
     ]
-    screen.table(("push", "result", "time", "fetched", "status"), rows)
-    if not machine.own_daemon:
-        screen.line("cache: local (the running daemon keeps its own)")
+    screen.table(("push", "result", "time", "steps hit", "fetched"), rows)
+    if machine.own_daemon:
+        told = "cache: registry (the daemon was emptied before each push)"
+    else:
+        told = "cache: local (the running docker keeps its own; nothing of it was pruned)"
+    screen.title(told)
 
 
 if __name__ == "__main__":

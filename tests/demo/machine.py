@@ -8,20 +8,23 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 from bot.core.ids import HostKind
 from tests.demo.leftovers import Leftovers
 from tests.demo.preflight import data_folder
+from tests.demo.programs import ContainerRegistry, Docker, docker_host, find_program
 from tests.demo.screen import Screen
 from tests.fakes.base_image import push_base
-from tests.fakes.docker_process import DockerDaemon, built_dockerd, debian_dockerd, remove_tree
+from tests.fakes.docker_process import DockerDaemon, built_dockerd, debian_dockerd
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Status
 from tests.fakes.registry_process import RegistryProcess, free_port
@@ -30,7 +33,7 @@ LOOPBACK = "127.0.0.1,localhost,::1"
 
 
 class Machine:
-    """`with Machine(kind, screen) as machine:` starts everything and ends it again."""
+    """`open()` starts everything, `close()` ends it, after a half `open()` too."""
 
     def __init__(self, kind: HostKind, screen: Screen) -> None:
         self.kind = kind
@@ -42,53 +45,76 @@ class Machine:
         self.port = int(os.environ.get("PUSHWRIGHT_DEMO_PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.daemon: DockerDaemon | None = None
+        self.registry: RegistryProcess | ContainerRegistry
         self._bot: subprocess.Popen[bytes] | None = None
-        self._began = False
+        self._host_runs = False
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
+        """RuntimeError says what did not start; DemoRuns that another demo has the folder."""
         for name in ("NO_PROXY", "no_proxy"):
             os.environ[name] = ",".join(filter(None, [os.environ.get(name), LOOPBACK]))
+        self.leftovers.hold()
         if left := self.leftovers.end():
-            self.screen.line(f"ended {left} processes that a killed demo had left")
-        remove_tree(self.folder)
+            self.screen.line("start", f"ended {left} processes that a killed demo had left")
         self.folder.mkdir(mode=0o700)
-        try:
-            self._start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _start(self) -> None:
-        self.registry = RegistryProcess(self.folder / "registry").start()
-        self.leftovers.remember(self.registry.pid)
-        self.screen.line(f"registry at {self.registry.host}")
+        self.docker_host = "" if self.own_daemon else docker_host()
+        self._start_registry()
         if self.own_daemon:
-            program = built_dockerd() or debian_dockerd()
-            if program is None:
-                raise RuntimeError("dockerd is not installed: apt-get install docker.io")
-            self.daemon = DockerDaemon(
-                program, self.folder / "docker", insecure=[self.registry.host]
-            ).start()
-            self.leftovers.remember(self.daemon.pid)
-            self.docker_host = self.daemon.host
-            self.screen.line(f"docker daemon of its own ({program.name}) at {self.daemon.host}")
+            self._start_daemon()
         else:
-            self.docker_host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-            self.screen.line(f"the running docker daemon at {self.docker_host}")
-        self.base = push_base(self.registry.url, "base", "1")
-        self.screen.line(f"base image {self.base} made on the spot")
+            self.screen.line("start", f"the running docker at {self.docker_host}")
+        self.base = self._push_base()
+        self.screen.line("start", f"base image {self.base} made on the spot")
+        self._start_host()
+        self._start_bot()
+
+    def _start_registry(self) -> None:
+        program = find_program("docker-registry", "docker-registry", self.folder)
+        if program is not None:
+            process = RegistryProcess(self.folder / "registry", program=str(program))
+            self.registry = process
+            process.start()
+        elif self.own_daemon:
+            raise RuntimeError("docker-registry is not installed: apt-get install docker-registry")
+        else:
+            name = self.folder.name
+            self.registry = ContainerRegistry(Docker(self.docker_host), f"{name}-registry").start()
+        self.leftovers.remember(self.registry.pid)
+        self.screen.line("start", f"registry at {self.registry.host}")
+
+    def _start_daemon(self) -> None:
+        program = built_dockerd() or debian_dockerd()
+        if program is None:
+            raise RuntimeError("dockerd is not installed: apt-get install docker.io")
+        folder = self.folder / "docker"
+        self.daemon = DockerDaemon(program, folder, insecure=[self.registry.host])
+        self.leftovers.remember(socket=self.daemon.socket)
+        self.daemon.start()
+        self.leftovers.remember(self.daemon.pid)
+        self.docker_host = self.daemon.host
+        name = "docker 29" if program.name == "docker29" else "Debian's docker"
+        self.screen.line("start", f"{name}, a daemon of its own at {self.daemon.host}")
+        if self.daemon.driver == "vfs":
+            told = f"{folder} takes no overlay: storage driver vfs, which copies every layer"
+            self.screen.line("start", told)
+
+    def _push_base(self) -> str:
+        busybox = find_program("busybox", "busybox-static", self.folder)
+        if busybox is None and not self.own_daemon:
+            busybox = Docker(self.docker_host).busybox(self.folder)
+        if busybox is None:
+            raise RuntimeError("no static busybox: apt-get install busybox-static")
+        return push_base(self.registry.url, "base", "1", busybox)
+
+    def _start_host(self) -> None:
         self.host = FakeHost(self.kind, self.folder / "host")
+        self._host_runs = True
         self.host.start()
-        self._began = True
         self.repository = self.host.create_repository("acme/shop")
         self.token = self.host.create_token("pushwright", self.repository, "maintain")
         self.host.add_hook(self.repository, f"{self.url}/webhooks/demo", self.secret)
-        self.screen.line(f"{self.kind} stand-in at {self.host.url}")
-        self._start_bot()
+        name = "GitHub" if self.kind is HostKind.GITHUB else "GitLab"
+        self.screen.line("start", f"{name}'s stand-in at {self.host.url}")
 
     def _start_bot(self) -> None:
         state = self.folder / "state"
@@ -119,7 +145,7 @@ class Machine:
             )
         self.leftovers.remember(self._bot.pid)
         self._wait_for_bot()
-        self.screen.line(f"pushwright serve at {self.url}")
+        self.screen.line("start", f"pushwright serve at {self.url}")
 
     def _wait_for_bot(self) -> None:
         deadline = time.monotonic() + 30
@@ -135,7 +161,8 @@ class Machine:
 
     def _config(self) -> dict[str, object]:
         """The central config; YAML reads JSON."""
-        network = "none" if self.own_daemon else "default"
+        bridge = not self.own_daemon and Docker(self.docker_host).has_bridge()
+        network = "default" if bridge else "none"
         return {
             "version": 1,
             "public-url": self.url,
@@ -168,7 +195,7 @@ class Machine:
         """What the host shows of a commit, oldest first."""
         return [s for s in list(self.repository.statuses) if s.sha == sha]
 
-    def push(self, files: dict[str, str | None], message: str) -> str:
+    def push(self, files: Mapping[str, str | None], message: str) -> str:
         """A real `git push` to the stand-in; the commit's id."""
         work = self.folder / "work"
         if not work.exists():
@@ -208,21 +235,25 @@ class Machine:
         return done.stdout.strip()
 
     def close(self) -> None:
+        """Signals wait until it is done: a second Ctrl-C would leave what the first one ended."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if not self.leftovers.held:
+            return  # the folder is another demo's
         if self._bot is not None and self._bot.poll() is None:
             self._bot.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._bot.wait(15)
-            except subprocess.TimeoutExpired:
-                self._bot.kill()
-                self._bot.wait()
-        if self._began:
+        if self._host_runs:
             self.host.stop()
         if self.daemon is not None:
-            self.daemon.remove()
+            self.daemon.stop()
         if hasattr(self, "registry"):
             self.registry.stop()
+        if os.environ.get("PUSHWRIGHT_DEMO_KEEP") and self.folder.exists():
+            kept = self.folder.with_name(f"{self.folder.name}-kept")
+            shutil.rmtree(kept, ignore_errors=True)
+            self.folder.rename(kept)
+        # Builders run detached, and what a signal cut off in its start has no name here.
+        self.leftovers.end()
         self.leftovers.forget()
-        if os.environ.get("PUSHWRIGHT_DEMO_KEEP"):
-            return
-        remove_tree(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)

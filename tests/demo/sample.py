@@ -1,4 +1,5 @@
-"""The sample repository: two images, one of them with several stages and targets."""
+"""The sample repository: two images, one of them with several stages and targets, and a layer of
+random data, so that the table shows what a hit does not fetch."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ images:
 
 API = """\
 FROM {base} AS deps
-RUN echo "the dependencies of api" > /deps && dd if=/dev/zero of=/lib.bin bs=1024 count=8192
-RUN sleep 1 && echo "compiled" >> /deps
+RUN dd if=/dev/urandom of=/dependencies bs=1M count=24
+RUN sleep 1 && echo "compiled" > /compiled
 
 FROM {base} AS dev
 COPY dev.txt /dev.txt
@@ -44,7 +45,7 @@ CMD ["cat", "/index.html"]
 
 BROKEN = """\
 FROM {base} AS deps
-RUN echo "the dependencies of api" > /deps
+RUN echo "no dependencies any more" > /dependencies
 
 FROM deps AS final
 COPY app.txt /app.txt

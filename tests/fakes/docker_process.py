@@ -191,7 +191,7 @@ class DockerDaemon:
             if process.poll() is None:
                 process.kill()
             process.wait(10)
-            self._end_orphans()
+            end_orphans(self.folder, self._short / "x")
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -199,13 +199,6 @@ class DockerDaemon:
         if not keep_socket:
             unmount_below(self.folder)
             shutil.rmtree(self._short, ignore_errors=True)
-
-    def _end_orphans(self) -> None:
-        """SIGKILL to what outlived dockerd: its containerd, shims, runc, and the steps they ran."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _belongs(entry, self.folder.resolve(), self._short / "x"):
-                with suppress(ProcessLookupError):
-                    os.kill(int(entry.name), signal.SIGKILL)
 
     def remove(self) -> None:
         """Stop, and remove the data folder with its mounts."""
@@ -222,6 +215,15 @@ class DockerDaemon:
         trace: TracebackType | None,
     ) -> None:
         self.remove()
+
+
+def end_orphans(folder: Path, exec_root: Path) -> None:
+    """SIGKILL to what outlived the dockerd of a data folder and an exec root: its containerd,
+    shims, runc, and the steps they ran."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _belongs(entry, folder.resolve(), exec_root):
+            with suppress(ProcessLookupError):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _belongs(entry: Path, folder: Path, exec_root: Path) -> bool:
