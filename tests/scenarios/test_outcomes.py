@@ -109,7 +109,7 @@ def test_a_withdrawn_build_ends_whatever_its_state(world: World) -> None:
     world.push(ONE_IMAGE)
     world.run(60)
     world.configure(limits={"builds": 9, "builds-per-repository": 4})
-    endings = [Wait("no room"), Hold(), Hold(deaf=True), Hold()]
+    endings: list[Ending] = [Wait("no room"), Hold(), Hold(deaf=True), Hold()]
     shas = []
     for number, ending in enumerate([*endings, Hold()]):
         world.executor.next("shop", ending)
