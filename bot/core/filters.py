@@ -80,15 +80,18 @@ def paths_match(changed: Sequence[str] | None, rule: PathFilter) -> Verdict:
         return Verdict(True, "which files changed is not known")
     include = [glob(pattern) for pattern in rule.include]
     ignore = [glob(pattern) for pattern in rule.ignore]
-    wanted = [file for file in changed if not include or last_match(include, file)]
-    left = next((file for file in wanted if not last_match(ignore, file)), None)
-    if left is not None:
-        taken = last_match(include, left)
-        said = f"paths {taken.text} matched {left}" if taken else f"{left} is not ignored"
-        return Verdict(True, said)
-    if wanted:
+    covered = None
+    for file in changed:  # pushes of thousands of files: the first that counts is enough
+        taken = last_match(include, file)
+        if include and taken is None:
+            continue
+        if last_match(ignore, file) is None:
+            said = f"paths {taken.text} matched {file}" if taken else f"{file} is not ignored"
+            return Verdict(True, said)
+        covered = covered or file
+    if covered is not None:
         listed = _listed(rule.ignore)
-        return Verdict(False, f"not affected: paths-ignore {listed} covers {wanted[0]}")
+        return Verdict(False, f"not affected: paths-ignore {listed} covers {covered}")
     which = _under(rule.include) if changed else "changed"
     return Verdict(False, f"not affected: no file {which}")
 
