@@ -95,6 +95,8 @@ class Database:
             result = work(tx, *args, **kwargs)
             if wake:
                 self.wakeups.announce(tx)
+        if wake:
+            self.wakeups.committed()
         return result
 
     def checkpoint(self) -> None:

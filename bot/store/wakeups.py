@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ports import Temporary
 
-SQLITE_POLL = 0.1
+SQLITE_POLL = 0.05
 POSTGRESQL_POLL = 0.5
 """Seconds between looks."""
 
@@ -25,6 +25,9 @@ class Wakeups(Protocol):
 
     def announce(self, tx: Connection) -> None:
         """Called inside a transaction that gives somebody something to do."""
+
+    def committed(self) -> None:
+        """Called after it: who waits in this process need not wait for the next look."""
 
     def wait(self, seconds: float) -> bool:
         """True as soon as something was committed (or may have been), False after `seconds`."""
@@ -42,20 +45,35 @@ class DataVersion:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._seen = threading.local()
+        self._condition = threading.Condition()
+        self._commits = 0
 
     def announce(self, tx: Connection) -> None:
         """The commit is the announcement."""
 
+    def committed(self) -> None:
+        with self._condition:
+            self._commits += 1
+            self._condition.notify_all()
+
     def wait(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
-        while True:
+        while not self._closed.is_set():
+            commits = self._commits
             version = self._version()
             if version != getattr(self._seen, "version", None):
                 self._seen.version = version
                 return True
             left = until - time.monotonic()
-            if left <= 0 or self._closed.wait(min(SQLITE_POLL, left)):
+            if left <= 0:
                 return False
+            self._pause(commits, min(SQLITE_POLL, left))
+        return False
+
+    def _pause(self, commits: int, seconds: float) -> None:
+        """Until this process commits once more, `seconds` at most."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._commits != commits, seconds)
 
     def _version(self) -> int:
         with self._lock:
@@ -72,6 +90,7 @@ class DataVersion:
 
     def close(self) -> None:
         self._closed.set()
+        self.committed()
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -92,6 +111,9 @@ class Notifications:
 
     def announce(self, tx: Connection) -> None:
         tx.execute(text(f"NOTIFY {CHANNEL}"))
+
+    def committed(self) -> None:
+        """The server tells this process too, at once."""
 
     def wait(self, seconds: float) -> bool:
         with self._condition:
