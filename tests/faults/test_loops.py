@@ -1,0 +1,113 @@
+"""A thread that breaks or hangs ends the worker: half a worker is worse than none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from bot.loops import Loop, Worker
+from bot.ports import Temporary
+
+
+@dataclass(slots=True)
+class TurnedClock:
+    offset: float = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.offset
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.offset
+
+
+def quiet(_seconds: float) -> bool:
+    time.sleep(0.05)
+    return False
+
+
+def run(worker: Worker) -> tuple[threading.Thread, list[bool]]:
+    good: list[bool] = []
+    thread = threading.Thread(target=lambda: good.append(worker.run()))
+    thread.start()
+    return thread, good
+
+
+def breaking(error: Exception) -> Callable[[], bool]:
+    def step() -> bool:
+        raise error
+
+    return step
+
+
+@pytest.mark.parametrize("error", [RuntimeError("x"), OSError("x"), KeyError("x")])
+def test_a_loop_that_raises_ends_the_worker(error: Exception) -> None:
+    turned = threading.Event()
+
+    def step() -> bool:
+        turned.set()
+        return False
+
+    loops = [Loop("good", step, 0.05), Loop("bad", breaking(error), 0.05)]
+    worker = Worker(loops, quiet, TurnedClock())
+    assert worker.run() is False
+    assert turned.is_set()
+
+
+def test_a_loop_that_is_told_to_come_later_goes_on() -> None:
+    asked = threading.Semaphore(0)
+
+    def step() -> bool:
+        asked.release()
+        raise Temporary("the host is down", 0.01)
+
+    worker = Worker([Loop("busy", step, 0.05)], quiet, TurnedClock())
+    thread, good = run(worker)
+    for _ in range(3):
+        assert asked.acquire(timeout=20)
+    worker.stop()
+    thread.join(20)
+    assert good == [True]
+
+
+def test_a_loop_that_hangs_ends_the_worker() -> None:
+    clock, entered, leave = TurnedClock(), threading.Event(), threading.Event()
+
+    def step() -> bool:
+        entered.set()
+        leave.wait(20)
+        return False
+
+    thread, good = run(Worker([Loop("slow", step, 0.05, stuck=900.0)], quiet, clock))
+    assert entered.wait(20)
+    clock.offset = 901.0
+    thread.join(1.2)
+    leave.set()  # its thread may end; the worker has made up its mind or will at its next look
+    thread.join(20)
+    assert good == [False]
+
+
+def test_a_listener_that_fails_for_a_while_rings_again() -> None:
+    rings = iter([Temporary("the database is away", 0.01)])
+    woken = threading.Semaphore(0)
+
+    def wait(_seconds: float) -> bool:
+        for error in rings:
+            raise error
+        time.sleep(0.01)
+        return True
+
+    def step() -> bool:
+        woken.release()
+        return False
+
+    worker = Worker([Loop("one", step, 600.0)], wait, TurnedClock())
+    thread, good = run(worker)
+    for _ in range(3):
+        assert woken.acquire(timeout=20)
+    worker.stop()
+    thread.join(20)
+    assert good == [True]
