@@ -30,6 +30,8 @@ from bot.telemetry import fields
 LOG = logging.getLogger("pushwright.reporting")
 
 LEASE = 30.0
+_LIMITED = 5.0
+"""Seconds: a host that wants to be left alone for so long means all that we ask of it."""
 
 
 class Reporter:
@@ -98,7 +100,12 @@ class StatusWriter:
             host = self._ports.hosts.get(wanted.repository.source)
             host.set_status(wanted.repository.repository, wanted.sha, wanted.status)
         except Temporary as error:
-            self._later(wanted, error.after or _backoff(wanted.tries), str(error))
+            after = error.after or _backoff(wanted.tries)
+            if error.after is not None and error.after >= _LIMITED:
+                # A rate limit is the credential's, not this status's: the others wait as well.
+                until = self._ports.clock.now() + after
+                self._ports.store.hold_pace(wanted.repository.source, until)
+            self._later(wanted, after, str(error))
         except NotFound as error:
             self._dead(wanted, f"the commit is gone: {error}")
         except Forbidden as error:

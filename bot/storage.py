@@ -415,6 +415,9 @@ class Store(Protocol):
     def reserve_pace(self, credential: str, now: float, gap_seconds: float) -> float:
         """0: the slot for one write is taken. Else nothing is taken; seconds until one is free."""
 
+    def hold_pace(self, credential: str, until: float) -> None:
+        """No slot is free before then: the host said when it wants to be asked again."""
+
     # -- people ------------------------------------------------------------------------------
     def journal(self, entry: JournalEntry) -> None: ...
 

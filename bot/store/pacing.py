@@ -28,6 +28,18 @@ def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> 
     return 0.0
 
 
+def hold(tx: Connection, credential: str, until: float) -> None:
+    """No slot is free before then: the host said so, for this credential as a whole."""
+    insert = upsert(tx, pace).values(credential=bounded(credential, 200), free_at=until)
+    tx.execute(
+        insert.on_conflict_do_update(
+            index_elements=["credential"],
+            set_={"free_at": insert.excluded.free_at},
+            where=pace.c.free_at < insert.excluded.free_at,
+        )
+    )
+
+
 def touch(tx: Connection) -> None:
     """One small write, so that a full disk or a read-only server shows."""
     insert = upsert(tx, meta).values(key="checked", value=secrets.token_hex(4))

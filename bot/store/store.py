@@ -208,6 +208,9 @@ class SqlStore:
     def reserve_pace(self, credential: str, now: float, gap_seconds: float) -> float:
         return self._database.write_quietly(pacing.reserve, credential, now, gap_seconds)
 
+    def hold_pace(self, credential: str, until: float) -> None:
+        self._database.write_quietly(pacing.hold, credential, until)
+
     # -- people ------------------------------------------------------------------------------
     def journal(self, entry: JournalEntry) -> None:
         self._database.write_quietly(journal.add, entry)
