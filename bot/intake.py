@@ -36,7 +36,8 @@ from bot.core.events import (
 from bot.core.explain import explain
 from bot.core.facts import PlannedEvent
 from bot.core.hints import INTERNAL, MANUAL, Hint, read, write
-from bot.core.ids import HostKind, SourceName
+from bot.core.ids import HostKind, ImageKey, SourceName
+from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind
 from bot.ports import Clock, Executor, GitHost, HostFactory, NotFound, Permanent, Temporary
@@ -239,17 +240,30 @@ class Intake:
         if rule_for(central, delivery.source, event.repository.path) is None:
             self._finish(delivery, "ignored", f"{event.repository.path} is not configured")
             return
+        if event.check is not None and event.check.partition("/")[0].split(" ")[0] != "pushwright":
+            self._finish(delivery, "ignored", f"{event.check} is no check of ours")
+            return
         row = store.repository_row(delivery.source, event.repository)
         state = store.repository_state(row.id)
-        keys = [_key(c.kind, c.name) for c in state.claims if c.sha == event.sha]
+        found = [_key(c.kind, c.name) for c in state.claims if c.sha == event.sha]
+        # A hint means what a ref shows now: a commit that a newer head followed is not built again.
+        keys = [k for k in found if k in state.refs and state.refs[k].sha == event.sha]
+        image = _image_of(event.check)
         hints = [
-            Hint(delivery.source, event.repository.id, key, again=True, by=event.sender.login)
-            for key in keys
-            if key
+            Hint(
+                delivery.source,
+                event.repository.id,
+                key,
+                (image,) if image else (),
+                again=True,
+                by=event.sender.login,
+            )
+            for key in dict.fromkeys(keys)
         ]
         now = self._ports.clock.now()
         store.put_deliveries([incoming(h, f"{delivery.delivery}:{h.key}", now) for h in hints])
-        self._finish(delivery, "done", f"asked again for {', '.join(keys) or 'nothing'}")
+        asked = keys or [f"nothing: no ref shows {event.sha[:12]} any more"]
+        self._finish(delivery, "done", f"asked again for {', '.join(asked)}")
 
     def _finish(self, delivery: Delivery, state: str, reason: str) -> None:
         self._ports.store.finish_delivery(delivery, state, reason, self._ports.clock.now())
@@ -282,6 +296,15 @@ def incoming(hint: Hint, delivery: str, now: float) -> IncomingDelivery:
     return IncomingDelivery(
         MANUAL, delivery, "hint", "application/json", zlib.compress(body, 1), len(body), now
     )
+
+
+def _image_of(check: str | None) -> ImageKey | None:
+    """The image whose check that is; None for the aggregate, a whole suite, and a name that was
+    cut: then all that did not succeed is built again."""
+    name = (check or "").removesuffix(" (tag)").removeprefix("pushwright/")
+    if check is None or name == "pushwright" or len(check) >= CONTEXT_LENGTH:
+        return None
+    return ImageKey(name)
 
 
 def _key(kind: ClaimKind, name: str) -> str:
