@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from bot.arguments import moment, ref, registry
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -77,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="pushwright",
         description="Turns Git pushes into container images.",
         epilog="Settings come from PUSHWRIGHT_* variables; docs/settings.md lists them.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=18),
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -92,7 +92,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
         from importlib.metadata import version
 
-        parser.exit(message=f"pushwright {version('pushwright')}\n")
+        print(f"pushwright {version('pushwright')}")
+        parser.exit()
 
 
 def _add(
@@ -187,7 +188,9 @@ def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _event_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", required=True, choices=("github", "gitlab"))
+    parser.add_argument(
+        "--host", required=True, choices=("github", "gitlab"), help="whose webhook it is"
+    )
     parser.add_argument(
         "--event",
         required=True,
@@ -213,38 +216,18 @@ def _event_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--registry",
-        type=_registry,
+        type=registry,
         default="registry.example.com",
         metavar="HOST",
         help="where images without a name of their own go (default: %(default)s)",
     )
     parser.add_argument(
         "--now",
-        type=_moment,
+        type=moment,
         metavar="TIME",
         help="ISO 8601 (UTC unless it says otherwise), for dates in tags and labels",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-def _moment(text: str) -> datetime:
-    from datetime import UTC, datetime
-
-    try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no ISO 8601 time such as 2026-03-04T05:06:07Z"
-        ) from error
-
-
-def _registry(text: str) -> str:
-    from bot.core.naming import name_fault
-
-    if fault := name_fault(f"{text}/x"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no registry: {fault}")
-    return text
 
 
 def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -257,7 +240,7 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     build.add_argument("repository", metavar="REPO", help="its path at the host (acme/app)")
     build.add_argument(
-        "ref", type=_ref, metavar="REF", help="a branch, refs/tags/TAG or request/NUMBER"
+        "ref", type=ref, metavar="REF", help="a branch, refs/tags/TAG or request/NUMBER"
     )
     build.add_argument("image", nargs="*", metavar="IMAGE", help="keys of images (default: all)")
     build.add_argument("--source", metavar="NAME", help="where several sources have the repository")
@@ -286,24 +269,6 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "pushwright cancel 3f2a91",
     )
     cancel.add_argument("build", metavar="BUILD", help="id or the start of one")
-
-
-def _ref(text: str) -> str:
-    """As ref state names it. Requests also by the refs that hosts show them under."""
-    import re
-
-    if found := re.fullmatch(r"refs/(?:pull|merge-requests)/([0-9]+)/(?:head|merge)", text):
-        return f"request/{found[1]}"
-    if text.startswith("request/"):
-        if not re.fullmatch(r"request/[1-9][0-9]{0,17}", text):
-            raise argparse.ArgumentTypeError(f"{text!r} is no request: write request/7")
-        return text
-    full = text if text.startswith("refs/") else f"refs/heads/{text}"
-    if not re.fullmatch(r"refs/(?:heads|tags)/[^\x00-\x20\x7f]+", full):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no ref: a branch, refs/tags/TAG or request/NUMBER"
-        )
-    return full
 
 
 if __name__ == "__main__":

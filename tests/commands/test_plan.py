@@ -1,79 +1,22 @@
-"""`plan`, `tags` and `check-config`: what they print and the code that they end with."""
+"""`plan`: what it prints, the code that it ends with, and what can not be planned."""
 
 from __future__ import annotations
 
-import io
 import json
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cli import main
 from bot.core.mistakes import Mistake
 from bot.offline import gitlab_event
-from tests.commands.running import PAYLOADS, environment, pushwright
-
-GITHUB = PAYLOADS / "github"
-GITLAB = PAYLOADS / "gitlab"
-TWO = """\
-version: 1
-images:
-  api:
-    context: api
-    target: final
-    args: {VERSION: "{{branch}}"}
-    image: [ghcr.io/acme/api, quay.io/acme/api]
-    on: {push: {branches: [main], paths: ["api/**"]}}
-    tags: ["type=ref,event=branch", "type=sha", "type=raw,value=top,priority=999"]
-    oci-labels: full
-    labels: {team: red}
-  web:
-    context: web
-    on: {push: {branches: [main], paths: ["web/**"]}}
-    push: [tag]
-"""
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def run(*arguments: str | Path) -> Ended:
-    """In this process: the same parser and commands, without the price of a new one."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main([str(one) for one in arguments])
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-    return Ended(code, out.getvalue(), err.getvalue())
-
-
-def asked(
-    verb: str, payload: Path, *more: str | Path, event: str = "push", host: str = "github"
-) -> Ended:
-    return run(verb, "--host", host, "--event", event, "--payload", payload, *more)
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Path:
-    file = tmp_path / "two.yaml"
-    file.write_text(TWO)
-    return file
-
+from tests.commands.running import (
+    GITHUB,
+    GITLAB,
+    PAYLOADS,
+    asked,
+)
 
 # -- plan ------------------------------------------------------------------------------------
 
@@ -316,121 +259,6 @@ def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
             assert all(c == "\n" or c.isprintable() for c in ended.out + ended.err), ended
 
 
-# -- tags ------------------------------------------------------------------------------------
-
-
-def test_tags_have_exactly_the_documented_shape() -> None:
-    ended = asked("tags", GITHUB / "push.branch.json", "--json")
-    assert (ended.code, ended.err) == (0, "")
-    assert ended.json() == {
-        "tags": [
-            "registry.example.com/acme/shop:main",
-            "registry.example.com/acme/shop:sha-ad782ec",
-        ],
-        "labels": {
-            "org.opencontainers.image.source": "https://github.com/acme/shop",
-            "org.opencontainers.image.title": "shop",
-            "org.opencontainers.image.url": "https://github.com/acme/shop",
-        },
-        "version": "main",
-        "renamed": {},
-    }
-
-
-def test_requests_write_their_own_names_only() -> None:
-    ended = asked("tags", GITHUB / "pull_request.opened-from-fork.json", "--json",
-                  event="pull_request")  # fmt: skip
-    found = ended.json()
-    number = json.loads((GITHUB / "pull_request.opened-from-fork.json").read_bytes())["number"]
-    assert found["version"] == f"pr-{number}"
-    assert all(re.search(rf":pr-{number}(-|$)", tag) for tag in found["tags"])
-    assert all(new == f"pr-{number}-{old}" for old, new in found["renamed"].items())
-    assert found["renamed"]
-
-
-def test_several_images_want_a_choice(two: Path) -> None:
-    push = GITHUB / "push.branch.json"
-    ended = asked("tags", push, "--config", two, "--json")
-    assert (ended.code, ended.out) == (1, "")
-    assert ended.err == "pushwright: there are several images, choose by --image: api, web\n"
-    unknown = asked("tags", push, "--config", two, "--image", "apo")
-    assert (unknown.code, unknown.out) == (1, "")
-    assert "did you mean api?" in unknown.err
-    assert "there are: api, web" in unknown.err
-    api = asked("tags", push, "--config", two, "--image", "api", "--json", "--now",
-                "2026-03-04T05:06:07")  # fmt: skip
-    assert api.code == 0
-    labels = api.json()["labels"]
-    assert labels["org.opencontainers.image.created"] == "2026-03-04T05:06:07.000Z"
-    assert labels["team"] == "red"
-    assert api.json()["version"] == "top"
-
-
-def test_filters_and_skip_tokens_do_not_hide_tags(two: Path, tmp_path: Path) -> None:
-    body = json.loads((GITHUB / "push.branch.json").read_bytes())
-    body["ref"] = "refs/heads/topic"
-    body["head_commit"]["message"] = "change [skip ci]"
-    file = tmp_path / "p.json"
-    file.write_text(json.dumps(body))
-    assert asked("plan", file, "--config", two, "--json").json()["builds"] == []
-    found = asked("tags", file, "--config", two, "--image", "api", "--json").json()
-    assert "ghcr.io/acme/api:topic" in found["tags"]
-
-
-def test_what_is_not_pushed_has_no_tags(two: Path) -> None:
-    ended = asked("tags", GITHUB / "push.branch.json", "--config", two, "--image", "web", "--json")
-    assert (ended.code, ended.json()["tags"]) == (0, [])
-    assert "not pushed" in ended.err
-
-
-def test_tags_with_mistakes_end_with_1_and_the_document(tmp_path: Path) -> None:
-    file = tmp_path / "my.yaml"
-    file.write_text("version: 1\nimages: {a: {tags: ['type=semvr,pattern=x']}}\n")
-    ended = asked("tags", GITHUB / "push.branch.json", "--config", file, "--json")
-    assert ended.code == 1
-    assert ended.json() == {"tags": [], "labels": {}, "version": "", "renamed": {}}
-    assert ended.err.startswith(f"{file}:2:")
-
-
-def test_dates_in_tags_follow_now(tmp_path: Path) -> None:
-    file = tmp_path / "my.yaml"
-    file.write_text(
-        "version: 1\nimages: {a: {tags: [\"type=raw,value={{date 'YYYYMMDD-HH'}}\"]}}\n"
-    )
-    for now in ("2026-03-04T05:06:07Z", "2026-03-04T05:06:07", "2026-03-04T07:06:07+02:00"):
-        ended = asked("tags", GITHUB / "push.branch.json", "--config", file, "--json", "--now", now)
-        assert ended.json()["version"] == "20260304-05", now
-
-
-def test_tags_in_words_are_aligned() -> None:
-    lines = asked("tags", GITHUB / "push.branch.json").out.splitlines()
-    assert lines[0] == "tag       registry.example.com/acme/shop:main"
-    assert lines[-1] == "version   main"
-    assert {line[:10].rstrip() for line in lines} == {"tag", "label", "version"}
-
-
-def every_payload() -> Iterator[tuple[str, str, Path]]:
-    for host in ("github", "gitlab"):
-        for path in sorted((PAYLOADS / host).glob("*.json")):
-            if not path.name.endswith(".event.json"):
-                yield host, path.name.split(".")[0], path
-
-
-@pytest.mark.parametrize("verb", ["plan", "tags"])
-def test_every_recorded_payload_is_answered(verb: str) -> None:
-    for host, event, path in every_payload():
-        ended = asked(verb, path, "--json", event=event, host=host)
-        assert (ended.code, ended.err) in {
-            (0, ""),
-            (0, "pushwright: this event's build is not pushed, hence no tags\n"),
-        }, path
-        keys = set(ended.json())
-        expected = {"event", "builds", "skipped", "mistakes"}
-        if verb == "tags":
-            expected = {"tags", "labels", "version", "renamed"}
-        assert keys in ({"ignored"}, expected), path
-
-
 # -- names of events -------------------------------------------------------------------------
 
 
@@ -457,81 +285,3 @@ def test_gitlab_events_by_any_of_their_names(written: str, meant: str) -> None:
 def test_other_names_stay_as_they_are_or_become_known_ones(name: str) -> None:
     found = gitlab_event(name)
     assert found == name or found.endswith(" Hook")
-
-
-# -- check-config ----------------------------------------------------------------------------
-
-
-def test_a_good_file_is_ok(two: Path) -> None:
-    assert run("check-config", two) == Ended(0, "ok: 2 images: api, web\n", "")
-
-
-def test_all_mistakes_of_a_file_with_their_places(tmp_path: Path) -> None:
-    file = tmp_path / "my.yaml"
-    file.write_text("version: 1\nimages:\n  api:\n    targt: a\n    tags: ['type=semvr']\n")
-    ended = run("check-config", file)
-    assert (ended.code, ended.out) == (1, "")
-    first, second, summary = ended.err.splitlines()
-    assert first.startswith(f"{file}:4:5: ")
-    assert first.endswith("(did you mean target?)")
-    assert second.startswith(f"{file}:5:")
-    assert summary == "2 mistakes"
-
-
-def test_a_central_config_and_the_files_that_it_names(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("a secret of many characters")
-    file = tmp_path / "central.yaml"
-    file.write_text(
-        "version: 1\npublic-url: https://b.test\nsources:\n  gl:\n    kind: gitlab\n"
-        "    token-file: secret\n    webhook-secret-files: [missing]\n"
-        "repositories: [{match: 'acme/*'}]\ndefaults: {registry: reg.test}\n"
-    )
-    ended = run("check-config", file)
-    assert (ended.code, ended.out) == (1, "")
-    assert f"{tmp_path}/missing" in ended.err
-    assert "source gl" in ended.err
-    (tmp_path / "missing").write_text("a secret of many characters")
-    good = run("check-config", file)
-    assert good.code == 0, good.err
-    assert good.out.startswith("ok: 1 source, 1 repository rule")
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    ended = run("check-config", tmp_path / "none")
-    assert (ended.code, ended.err) == (
-        1,
-        f"{tmp_path}/none: it can't be read: No such file or directory\n",
-    )
-
-
-# -- as a process ----------------------------------------------------------------------------
-
-
-def test_a_payload_from_standard_input(tmp_path: Path) -> None:
-    ended = pushwright(
-        tmp_path, "tags", "--host", "github", "--event", "push", "--payload", "-", "--json",
-        given=(GITHUB / "push.branch.json").read_bytes(),
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["version"] == "main"
-
-
-_HEAVY = ("sqlalchemy", "alembic", "flask", "gunicorn", "requests", "github", "gitlab",
-          "psycopg", "prometheus_client", "bot.store", "bot.web", "bot.worker")  # fmt: skip
-
-_LOADED = f"""
-import json, sys
-from bot.cli import main
-assert main(sys.argv[1:]) == 0
-print(json.dumps([name for name in {_HEAVY!r} if name in sys.modules]), file=sys.stderr)
-"""
-
-
-def test_tags_load_nothing_that_they_do_not_need(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", _LOADED, "tags", "--host", "github", "--event", "push",
-         "--payload", str(GITHUB / "push.branch.json"), "--json"],
-        env=environment(tmp_path), capture_output=True, check=True, timeout=60,
-    )  # fmt: skip
-    assert json.loads(ended.stderr) == []

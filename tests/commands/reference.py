@@ -1,0 +1,87 @@
+"""Writes what `docs/commands.md` and `docs/settings.md` say of arguments and settings:
+`python -m tests.commands.reference`. The prose around it is written by hand."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bot.cli import make_parser
+from bot.settings import SETTINGS
+
+DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = r"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
+
+
+def commands() -> Mapping[str, argparse.ArgumentParser]:
+    """The parser of each command, in the order of `pushwright --help`."""
+    for action in make_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return action.choices
+    raise AssertionError("the parser has no commands")
+
+
+def example(parser: argparse.ArgumentParser) -> str:
+    assert parser.epilog is not None
+    return parser.epilog.removeprefix("example: ")
+
+
+def blocks() -> Iterator[tuple[Path, str, str]]:
+    """Page, name and text of everything that is generated."""
+    for name, parser in commands().items():
+        yield DOCS / "commands.md", name, _command(parser)
+    yield DOCS / "settings.md", "settings", _settings()
+
+
+def _command(parser: argparse.ArgumentParser) -> str:
+    shown = [f"{parser.description}\n", f"```sh\n{example(parser)}\n```\n"]
+    rows = [
+        f"| {_written(action)} | {_meaning(action)} |\n"
+        for action in parser._actions
+        if not isinstance(action, argparse._HelpAction)
+    ]
+    if rows:
+        shown.append("| argument | meaning |\n|---|---|\n" + "".join(rows))
+    return "\n".join(shown)
+
+
+def _written(action: argparse.Action) -> str:
+    if not action.option_strings:
+        many = " …" if action.nargs == "*" else ""
+        return f"`{action.metavar}`{many}"
+    value = action.metavar or ("|".join(action.choices) if action.choices else "")
+    return f"`{action.option_strings[0]}{f' {value}' if value else ''}`".replace("|", "\\|")
+
+
+def _meaning(action: argparse.Action) -> str:
+    text = (action.help or "").replace("%(default)s", str(action.default))
+    return f"{text} (required)" if action.option_strings and action.required else text
+
+
+def _settings() -> str:
+    rows = [f"| `{one.name}` | {one.default} | {one.meaning} |\n" for one in SETTINGS]
+    return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each page with its generated parts as they have to be."""
+    texts = {page: page.read_text("utf-8") for page in dict.fromkeys(one for one, _, _ in blocks())}
+    for page, name, text in blocks():
+        pattern = re.compile(_BLOCK.format(name=re.escape(name)), re.DOTALL)
+        found = pattern.search(texts[page])
+        if found is None:
+            raise ValueError(f"{page.name} has no place for {name}")
+        whole = texts[page]
+        texts[page] = f"{whole[: found.end(1)]}{text}{whole[found.start(2) :]}"
+    yield from texts.items()
+
+
+def main() -> None:
+    for page, text in pages():
+        page.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
