@@ -2,11 +2,14 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV ?= .venv
+PYTHON ?= python3
 PY := $(VENV)/bin/python
 HOST ?= github
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help venv demo test lint types bench lock schema clean
+HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv" >&2; exit 2; }
+
+.PHONY: help venv image demo test lint types bench lock schema clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
@@ -14,16 +17,17 @@ help: ## this list
 venv: $(VENV)/.ready ## the Python environment, from requirements.lock
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 2; }
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, this is $$(python3 -V)"; exit 2; }
-	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 2; }
-	python3 -m venv $(VENV)
+	@$(HAS_PYTHON)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, this is $$($(PYTHON) -V): make PYTHON=/path/of/a/newer/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --require-hashes -r requirements.lock
 	$(VENV)/bin/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: ## a push becomes an image, on this machine (HOST=gitlab, EXIT=1)
-	@python3 tests/demo/preflight.py
+	@$(HAS_PYTHON)
+	@HOST=$(HOST) $(PYTHON) tests/demo/preflight.py
 	@$(MAKE) --no-print-directory venv
 	@EXIT=$(EXIT) HOST=$(HOST) $(PY) -m tests.demo
 
