@@ -49,6 +49,7 @@ class Specs:
         cache = document["cache"]
         if isinstance(cache, dict):
             cache["insecure_hosts"] = self._insecure()
+        document["source"] = self._reached(document["source"], row)
         host = self._ports.hosts.get(row.source)
         return AttemptSpec(
             name=f"{build.id}-{build.attempt}",
@@ -91,6 +92,12 @@ class Specs:
             raise Permanent(f"{path} is not in the central config any more")
         names = [n for n in _texts(build.plan.get("names")) if may_write(rule, central, path, n)]
         return [*names, *allowed_patterns(rule, central, path)]
+
+    def _reached(self, source: object, row: RepositoryRow) -> dict[str, object]:
+        """With the way to the host, which is the administrator's and no part of the recipe."""
+        settings = self._ports.central().sources[row.source]
+        way = {"ca_file": settings.ca_file, "proxy": settings.proxy}
+        return {**(source if isinstance(source, dict) else {}), **way}
 
     def _insecure(self) -> list[str]:
         rules = self._ports.central().registries.values()

@@ -15,6 +15,9 @@ from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.loops")
 
+_STOP_WITHIN = 8.0
+"""Seconds that all loops together have to end their steps; what is left is leased, and resumed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -80,8 +83,9 @@ class Worker:
                     self._broken.append(name)
                     self._stop.set()
         self._bell.ring()
+        until = self._clock.monotonic() + _STOP_WITHIN
         for thread in threads:
-            thread.join(timeout=8.0)
+            thread.join(timeout=max(0.0, until - self._clock.monotonic()))
         return not self._broken
 
     def _turn(self, loop: Loop) -> None:
