@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 
 from bot.core.ids import HostKind
-from bot.core.reports import CommitStatus
+from bot.core.reports import shows
 from bot.core.reports_render import render
 from bot.core.reports_rows import Known, Shown
 from bot.intake import Ports
@@ -132,7 +132,8 @@ class StatusWriter:
         shown = host.read_status(wanted.repository.repository, wanted.sha, wanted.status.context)
         if shown is None:
             return True  # accepted and lost: hosts do that
-        if _same(shown, wanted.status):
+        kind = self._ports.central().sources[wanted.repository.source].kind
+        if shows(kind, shown, wanted.status):
             return False
         if shown.description in wanted.ours:
             return True
@@ -214,10 +215,6 @@ class Tagger:
             )
         )
         return False
-
-
-def _same(shown: CommitStatus, wanted: CommitStatus) -> bool:
-    return shown.state == wanted.state and shown.description == wanted.description
 
 
 def _backoff(tries: int) -> float:

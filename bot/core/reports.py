@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from bot.core.ids import HostKind
 
 DESCRIPTION = 140
 """Code points that GitHub takes (https://docs.github.com/rest/commits/statuses); GitLab: 255."""
@@ -49,3 +52,21 @@ def _plain(character: str) -> str:
         return "\ufffd"
     # Direction marks and other invisible ones would let a branch name rewrite the sentence.
     return character if character.isprintable() else " "
+
+
+_MERGED: Mapping[HostKind, Mapping[StatusState, StatusState]] = {
+    HostKind.GITHUB: {
+        StatusState.RUNNING: StatusState.PENDING,
+        StatusState.CANCELLED: StatusState.ERROR,
+    },
+    HostKind.GITLAB: {StatusState.ERROR: StatusState.FAILURE},
+}
+"""Hosts know fewer states than we do: GitHub has no running and no cancelled, GitLab no error."""
+
+
+def shows(kind: HostKind, shown: CommitStatus, wanted: CommitStatus) -> bool:
+    """Whether what a host shows is what `wanted` looks like there."""
+    merged = _MERGED[kind]
+    state = merged.get(wanted.state, wanted.state)
+    same = merged.get(shown.state, shown.state) == state
+    return same and shown.description == wanted.description

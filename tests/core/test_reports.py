@@ -12,10 +12,10 @@ from bot.core.builds import (
     BuildState,
     OutcomeClass,
 )
-from bot.core.ids import BuildId, ImageKey
+from bot.core.ids import BuildId, HostKind, ImageKey
 from bot.core.outcomes import failure, withdrawn_outcome
 from bot.core.plans import ClaimKind
-from bot.core.reports import CommitStatus, StatusState, fit
+from bot.core.reports import CommitStatus, StatusState, fit, shows
 from bot.core.reports_render import HOLD_SECONDS, render
 from bot.core.reports_rows import Known, Rendered, Shown
 from bot.core.reports_texts import megabytes, mistakes_page
@@ -353,3 +353,22 @@ def test_green_needs_every_live_image_done_and_no_final_status_is_pending(
                 newest.setdefault(one.image, one)
         assert all(one.build.state is BuildState.SUCCEEDED for one in newest.values())
         assert not any(claim.wish.get(key) for claim in live for key in ("mistakes", "waiting"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown", "wanted", "same"),
+    [
+        (HostKind.GITHUB, StatusState.ERROR, StatusState.CANCELLED, True),
+        (HostKind.GITHUB, StatusState.PENDING, StatusState.RUNNING, True),
+        (HostKind.GITHUB, StatusState.FAILURE, StatusState.ERROR, False),
+        (HostKind.GITLAB, StatusState.FAILURE, StatusState.ERROR, True),
+        (HostKind.GITLAB, StatusState.CANCELLED, StatusState.ERROR, False),
+        (HostKind.GITLAB, StatusState.PENDING, StatusState.RUNNING, False),
+    ],
+)
+def test_what_a_host_shows_of_our_states(
+    kind: HostKind, shown: StatusState, wanted: StatusState, same: bool
+) -> None:
+    one, other = (CommitStatus("pushwright", s, "text", None) for s in (shown, wanted))
+    assert shows(kind, one, other) is same
+    assert not shows(kind, CommitStatus("pushwright", shown, "another", None), other)
