@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from bot.core.centralconfig import DockerExecutor as DockerSettings
 from bot.executors.docker.folder import AttemptFolder
+from bot.executors.dockerconfig import secret_values
 from bot.ports import AttemptSpec, Permanent
 
 
@@ -64,30 +64,9 @@ def _docker(
 ) -> dict[str, object]:
     document = around.auths(spec.registries)
     config = folder.write_private("config.json", json.dumps(document))
-    for number, value in enumerate(_secrets(document)):
+    for number, value in enumerate(secret_values(document)):
         redacted.append(str(folder.write_private(f"redact-{number}", value)))
     return {"host": around.docker().host, "config_dir": str(config.parent), "client": None}
-
-
-def _secrets(document: Mapping[str, object]) -> list[str]:
-    """What must not be seen of a Docker config: passwords, tokens, and both inside `auth`."""
-    auths = document.get("auths")
-    found = []
-    for entry in auths.values() if isinstance(auths, Mapping) else ():
-        for key in ("auth", "password", "identitytoken", "registrytoken"):
-            value = entry.get(key) if isinstance(entry, Mapping) else None
-            if isinstance(value, str) and value:
-                found.append(value)
-                if key == "auth":
-                    found.append(_password(value))
-    return [value for value in dict.fromkeys(found) if value]
-
-
-def _password(auth: str) -> str:
-    try:
-        return base64.b64decode(auth, validate=True).decode().partition(":")[2]
-    except ValueError:
-        return ""
 
 
 def _build(spec: AttemptSpec, around: Surroundings, redacted: list[str]) -> dict[str, object]:
