@@ -17,7 +17,11 @@ from bot.core.recipe import (
 )
 from bot.intake import Ports
 from bot.ports import AttemptSpec, Permanent
-from bot.storage import BuildRow, ClaimView, RepositoryRow
+from bot.records import (
+    BuildRow,
+    ClaimView,
+    RepositoryRow,
+)
 
 
 class Specs:

@@ -61,8 +61,8 @@ def _explained(error: Exception) -> int:
         from bot.ports import HostError
 
         kinds += (HostError,)
-    if "bot.storage" in sys.modules:
-        from bot.storage import SchemaTooNew, SchemaTooOld
+    if "bot.records" in sys.modules:
+        from bot.records import SchemaTooNew, SchemaTooOld
 
         kinds += (SchemaTooNew, SchemaTooOld)
     if not isinstance(error, kinds):

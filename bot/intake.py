@@ -42,7 +42,7 @@ from bot.core.planning import plan
 from bot.core.plans import ClaimKind
 from bot.ports import Clock, Executor, GitHost, HostFactory, NotFound, Permanent, Temporary
 from bot.reading import NothingToRead, Reader, Subject
-from bot.storage import (
+from bot.records import (
     Decided,
     Delivery,
     IncomingDelivery,
@@ -50,8 +50,8 @@ from bot.storage import (
     LeasedRepository,
     LeaseLost,
     StaleFacts,
-    Store,
 )
+from bot.storage import Store
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.intake")

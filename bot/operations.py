@@ -16,8 +16,9 @@ from bot.core.hints import INTERNAL, Hint
 from bot.core.ids import BuildId, ImageKey, RepositoryId, SourceName
 from bot.core.logtext import plain, read_line
 from bot.intake import incoming
+from bot.records import BuildRow, RepositoryRow
 from bot.settings import read_settings
-from bot.storage import BuildRow, RepositoryRow, Store
+from bot.storage import Store
 from bot.store import open_store
 
 _LINES = 1000

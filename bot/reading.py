@@ -35,7 +35,8 @@ from bot.core.mistakes import Mistake
 from bot.core.repoconfig import CONFIG_FILE, Image, RepoConfig
 from bot.core.repofile import parse_repo_file
 from bot.ports import Clock, Executor, GitHost, NotFound, Permanent, Temporary
-from bot.storage import RepositoryRow, RepositoryState, Store
+from bot.records import RepositoryRow, RepositoryState
+from bot.storage import Store
 
 NOBODY = Person(None, "pushwright", bot=True)
 

@@ -11,13 +11,19 @@ import logging
 import zlib
 from collections.abc import Mapping, Sequence
 
+from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import rule_for
 from bot.core.events import Repository
 from bot.core.hints import SWEEP, Hint, write
 from bot.core.ids import Sha, SourceName
 from bot.intake import LEASE, Ports
 from bot.ports import GitHost, HostError, NotFound, RequestRefs
-from bot.storage import IncomingDelivery, LeasedRepository, LeaseLost, RefRow
+from bot.records import (
+    IncomingDelivery,
+    LeasedRepository,
+    LeaseLost,
+    RefRow,
+)
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.reconcile")
@@ -32,6 +38,7 @@ class Sweeper:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._discovered_at: dict[SourceName, float] = {}
+        self._seen: CentralConfig | None = None
 
     def step(self) -> bool:
         """True when anything was found."""
@@ -102,6 +109,9 @@ class Sweeper:
         """Repositories of which no webhook ever came are known from the credential's own list and
         from rules that name one repository."""
         central, now = self._ports.central(), self._ports.clock.now()
+        if central is not self._seen:
+            self._seen = central
+            self._discovered_at.clear()
         for source in central.sources:
             if now - self._discovered_at.get(source, -_DISCOVERY) < _DISCOVERY:
                 continue

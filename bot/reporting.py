@@ -24,7 +24,13 @@ from bot.ports import (
     TagRefused,
     Temporary,
 )
-from bot.storage import DueReport, JournalEntry, LeaseLost, WantedStatus, WantedTag
+from bot.records import (
+    DueReport,
+    JournalEntry,
+    LeaseLost,
+    WantedStatus,
+    WantedTag,
+)
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.reporting")

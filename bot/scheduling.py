@@ -25,7 +25,12 @@ from bot.core.ids import Digest
 from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
 from bot.intake import Ports
 from bot.ports import HostError, Permanent, Registry, Temporary
-from bot.storage import AdmissionLimits, BuildRow, LeaseLost, Move
+from bot.records import (
+    AdmissionLimits,
+    BuildRow,
+    LeaseLost,
+    Move,
+)
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.scheduling")

@@ -7,274 +7,31 @@ raises `LeaseLost`, and the caller drops what it did. Times are seconds since th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bot.core.builds import BuildState, LogLine, Outcome
+from bot.core.builds import LogLine
 from bot.core.events import Repository
-from bot.core.facts import LiveClaim
-from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
-from bot.core.plans import ClaimKind, Plan, TagWish
+from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
 from bot.core.reports import CommitStatus
-
-
-class LeaseLost(Exception):
-    """Somebody else holds the row by now; nothing was written."""
-
-
-class StaleFacts(Exception):
-    """Ref state changed since the facts were read; nothing was written: make the plan again."""
-
-
-class SchemaTooNew(Exception):
-    """The database was migrated by a newer release than this process knows."""
-
-
-class SchemaTooOld(Exception):
-    """The database lacks migrations (or is empty): run pushwright migrate."""
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingDelivery:
-    """A verified webhook request. `body` is compressed with zlib; `size` counts it uncompressed."""
-
-    source: SourceName
-    delivery: str
-    event: str
-    content_type: str
-    body: bytes
-    size: int
-    received_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A leased row of the inbox. `body` is uncompressed; None after its retention."""
-
-    id: int
-    source: SourceName
-    delivery: str
-    event: str
-    content_type: str
-    body: bytes | None
-    received_at: float
-    tries: int
-    seen: int
-    fence: int
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryRow:
-    """A repository as the store knows it. `swept_at` None: the sweep never looked at it."""
-
-    id: int
-    source: SourceName
-    repository: Repository
-    swept_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LeasedRepository:
-    row: RepositoryRow
-    fence: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefRow:
-    """`sha` None: the ref is gone."""
-
-    sha: Sha | None
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryState:
-    """All that a plan depends on, at one `version`. `bases`: (ref, image) to a commit."""
-
-    version: int
-    refs: Mapping[str, RefRow]
-    bases: Mapping[tuple[str, ImageKey], Sha]
-    claims: tuple[LiveClaim, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BuildRow:
-    """One build. `recipe` and `plan` are what planning made; `plan` is JSON of PlannedImage less
-    its recipe (names, cache_mode, cache_from, secrets, needs, timeout_seconds, labels)."""
-
-    id: BuildId
-    repository_id: int
-    image: ImageKey
-    sha: Sha
-    trust: Trust
-    check_only: bool
-    recipe: Mapping[str, object]
-    recipe_hash: str
-    plan: Mapping[str, object]
-    state: BuildState
-    attempt: int
-    reason: str
-    withdrawn: str
-    outcome: Outcome | None
-    digest: Digest | None
-    size_bytes: int | None
-    queued_at: float
-    admitted_at: float | None
-    started_at: float | None
-    ended_at: float | None
-    watched_until: float
-    log_n: int
-    """Sequence number of the last stored line of the current attempt."""
-    fence: int
-    generation: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionLimits:
-    """How many builds may be active at once: in all, and of one repository."""
-
-    builds: int
-    per_repository: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimImageView:
-    """One image of a claim with its build, for reports and pages."""
-
-    image: ImageKey
-    build: BuildRow
-    tags: tuple[TagWish, ...]
-    why: str
-    required: bool
-    tagging: str
-    notes: tuple[str, ...]
-    tag_errors: tuple[str, ...] = ()
-    ahead: int | None = None
-    """How many queued builds stand before it; None when it is not queued."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimView:
-    """A claim with all that reports tell of it. `wish` is JSON: mistakes, waiting, nothing,
-    skipped, base_branch, observe."""
-
-    id: int
-    kind: ClaimKind
-    name: str
-    sha: Sha
-    state: str
-    text: str
-    event: str
-    trust: Trust
-    wish: Mapping[str, object]
-    created_at: float
-    images: tuple[ClaimImageView, ...]
-    page: str = ""
-    """128 random bits in hex: the id of its own page."""
-
-
-@dataclass(frozen=True, slots=True)
-class DueReport:
-    """A commit whose statuses may have to change. `claims`: newest first, withdrawn ones too."""
-
-    repository: RepositoryRow
-    sha: Sha
-    family: str
-    wanted: int
-    fence: int
-    claims: tuple[ClaimView, ...]
-    shown: Mapping[str, tuple[CommitStatus, float]] = field(default_factory=dict)
-    """By context: the status that is wanted by now, and since when."""
-
-
-@dataclass(frozen=True, slots=True)
-class WantedStatus:
-    """A leased status to write. `applied` is what we wrote last; `ours` every text we ever wrote.
-
-    `checking`: it was applied; read it back and put right an older value of our own.
-    """
-
-    repository: RepositoryRow
-    sha: Sha
-    status: CommitStatus
-    sequence: int
-    final: bool
-    applied: CommitStatus | None
-    ours: tuple[str, ...]
-    checking: bool
-    tries: int
-    fence: int
-
-
-@dataclass(frozen=True, slots=True)
-class WantedTag:
-    """A leased tag to move. `ours`: digests that we wrote under it before."""
-
-    name: str
-    tag: str
-    digest: Digest
-    from_name: str
-    repository: RepositoryRow
-    build_id: BuildId
-    sequence: int
-    applied_digest: Digest | None
-    ours: tuple[Digest, ...]
-    checking: bool
-    tries: int
-    fence: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpareTag:
-    """A tag that nobody needs: an immutable reference (`build_id`) whose digest another tag holds,
-    or a name of a request that closed long ago (`build_id` None)."""
-
-    name: str
-    tag: str
-    build_id: BuildId | None
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One thing that happened, for people who ask why."""
-
-    at: float
-    kind: str
-    text: str
-    repository_id: int | None = None
-    build_id: BuildId | None = None
-    data: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A plan to apply. `explained`: JSON for the deliveries page. `again`: make new builds (the
-    next generation) even where equal ones succeeded."""
-
-    plan: Plan
-    explained: str | None = None
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One step of a build. `next_at`: look again then. None leaves a field as it is."""
-
-    state: BuildState
-    reason: str = ""
-    next_at: float | None = None
-    outcome: Outcome | None = None
-    started_at: float | None = None
-    recipe_hash: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a plan came to. `builds`: (image, build id, "new" | "joined" | "reused")."""
-
-    builds: tuple[tuple[ImageKey, BuildId, str], ...]
-    cancelled: tuple[BuildId, ...]
+from bot.records import (
+    AdmissionLimits,
+    Applied,
+    BuildRow,
+    ClaimView,
+    Decided,
+    Delivery,
+    DueReport,
+    IncomingDelivery,
+    JournalEntry,
+    LeasedRepository,
+    Move,
+    RepositoryRow,
+    RepositoryState,
+    SpareTag,
+    WantedStatus,
+    WantedTag,
+)
 
 
 class Store(Protocol):
@@ -475,7 +232,3 @@ class Store(Protocol):
         """Raises when the database can't be written to."""
 
     def close(self) -> None: ...
-
-
-RepositoryKey = tuple[SourceName, RepositoryId]
-StoreFactory = Callable[[], Store]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.ports import HostError
+from bot.records import SchemaTooNew
 from bot.settings import SettingsMistake, read_settings
-from bot.storage import SchemaTooNew
 from bot.telemetry import start_logging
 from bot.web.app import create_app, writer_of
 

@@ -157,9 +157,9 @@ def _exited(case: _Case) -> BuildFailed | None:
             f"`resources.memory` or let the step need less{said}",
             case.place,
         )
-    how = f"exit code {code[1]}" if code else case.error[-200:]
+    how = f"exit {code[1]}" if code else case.error[-200:]
     return BuildFailed(
-        BuildClass.STEP, f"`{_short(case.instruction)}` failed with {how}{said}", case.place
+        BuildClass.STEP, f"{_short(case.instruction)} failed ({how}){said}", case.place
     )
 
 

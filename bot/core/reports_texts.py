@@ -52,8 +52,8 @@ def _cache(use: CacheUse) -> list[str]:
 
 
 def failed(outcome: Outcome) -> str:
-    """`Dockerfile:17 RUN npm ci failed (exit 1)`."""
-    message = outcome.message
+    """`Dockerfile:17 RUN npm ci failed (exit 1)`; what the step printed stands on the page."""
+    message = outcome.message.partition("\n")[0]
     if outcome.kind is OutcomeClass.OUT_OF_MEMORY and not message.startswith("out of memory"):
         message = f"out of memory: {message}"
     return f"{where(outcome.place, message)}{message}"

@@ -25,7 +25,11 @@ from sqlalchemy import (
 
 from bot.core.builds import BuildState, Outcome, OutcomeClass
 from bot.core.ids import BuildId
-from bot.storage import AdmissionLimits, BuildRow, JournalEntry
+from bot.records import (
+    AdmissionLimits,
+    BuildRow,
+    JournalEntry,
+)
 from bot.store import builds, journal, reports
 from bot.store.leases import any_row
 from bot.store.rows import outcome_text

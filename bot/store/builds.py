@@ -12,7 +12,12 @@ from bot.core.builds import ACTIVE, FINAL, BuildState, Outcome, OutcomeClass
 from bot.core.ids import BuildId
 from bot.core.plans import ClaimWish, PlannedImage
 from bot.core.recipe import recipe_hash
-from bot.storage import BuildRow, JournalEntry, LeaseLost, Move
+from bot.records import (
+    BuildRow,
+    JournalEntry,
+    LeaseLost,
+    Move,
+)
 from bot.store import journal
 from bot.store.leases import give_back, held, take
 from bot.store.rows import build_value, dump, outcome_text, plain, plan_text

@@ -17,7 +17,13 @@ from sqlalchemy import Connection, Row, select, update
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey
 from bot.core.plans import ClaimKind, ClaimWish, Plan, PlannedImage, Withdrawal, family
-from bot.storage import Applied, Decided, Delivery, JournalEntry, LeasedRepository
+from bot.records import (
+    Applied,
+    Decided,
+    Delivery,
+    JournalEntry,
+    LeasedRepository,
+)
 from bot.store import builds, inbox, journal, reports, repositories, tagging
 from bot.store.builds import Withdrawn
 from bot.store.repositories import ref_key

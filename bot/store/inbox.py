@@ -11,7 +11,11 @@ from sqlalchemy import ColumnElement, Connection, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.ids import SourceName
-from bot.storage import Delivery, IncomingDelivery, LeaseLost
+from bot.records import (
+    Delivery,
+    IncomingDelivery,
+    LeaseLost,
+)
 from bot.store.leases import give_back, held, take
 from bot.store.rows import plain
 from bot.store.schema import inbox

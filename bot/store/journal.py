@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from bot.core.ids import BuildId
-from bot.storage import JournalEntry
+from bot.records import JournalEntry
 from bot.store.rows import dump, load, plain
 from bot.store.schema import journal
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, delete, func, select, update
 
 from bot.core.builds import LogLine
 from bot.core.ids import BuildId
-from bot.storage import BuildRow, LeaseLost
+from bot.records import BuildRow, LeaseLost
 from bot.store.rows import dump, load
 from bot.store.schema import attempt, build, log_chunk, step
 from bot.store.upserts import upsert

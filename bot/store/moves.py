@@ -6,7 +6,11 @@ from sqlalchemy import Connection, select, update
 
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId
-from bot.storage import BuildRow, JournalEntry, Move
+from bot.records import (
+    BuildRow,
+    JournalEntry,
+    Move,
+)
 from bot.store import builds, claims, journal, reports, tagging
 from bot.store.schema import build
 

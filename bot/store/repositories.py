@@ -16,7 +16,7 @@ from bot.core.events import Repository
 from bot.core.facts import LiveClaim
 from bot.core.ids import Digest, ImageKey, Sha, SourceName, Trust
 from bot.core.plans import ClaimKind
-from bot.storage import (
+from bot.records import (
     LeasedRepository,
     LeaseLost,
     RefRow,

@@ -13,7 +13,7 @@ from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
 from bot.core.plans import ClaimWish, PlannedImage, SequenceOrder, TagWish, VersionOrder
 from bot.core.reports import CommitStatus, StatusState
-from bot.storage import BuildRow, RepositoryRow
+from bot.records import BuildRow, RepositoryRow
 
 
 def dump(value: object) -> str:

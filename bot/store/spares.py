@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, Sha
 from bot.core.recipe import push_reference
-from bot.storage import SpareTag
+from bot.records import SpareTag
 from bot.store.rows import load
 from bot.store.schema import build, ref_state, wanted_tag
 

@@ -9,7 +9,12 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, select, updat
 
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
-from bot.storage import DueReport, LeaseLost, RepositoryRow, WantedStatus
+from bot.records import (
+    DueReport,
+    LeaseLost,
+    RepositoryRow,
+    WantedStatus,
+)
 from bot.store.leases import give_back, held, take
 from bot.store.rows import dump, load, plain, repository_value, status_text, status_value
 from bot.store.schema import NEVER, commit_report, repository, wanted_status

@@ -9,7 +9,7 @@ from bot.core.builds import LogLine
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
 from bot.core.reports import CommitStatus
-from bot.storage import (
+from bot.records import (
     AdmissionLimits,
     Applied,
     BuildRow,

@@ -8,7 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, select, update
 
 from bot.core.ids import BuildId, Digest
-from bot.storage import LeaseLost, RepositoryRow, WantedTag
+from bot.records import (
+    LeaseLost,
+    RepositoryRow,
+    WantedTag,
+)
 from bot.store import tagging
 from bot.store.leases import give_back, held, take
 from bot.store.rows import dump, load, plain

@@ -6,7 +6,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, inspect, text
 
 from bot.ports import Permanent
-from bot.storage import SchemaTooNew, SchemaTooOld
+from bot.records import SchemaTooNew, SchemaTooOld
 
 REVISIONS = ("0001",)
 """Of bot/store/migrations/versions, oldest first."""

@@ -10,7 +10,13 @@ from sqlalchemy import Connection, Row, Select, func, select
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey, Sha, Trust
 from bot.core.plans import ClaimKind
-from bot.storage import BuildRow, ClaimImageView, ClaimView, DueReport, RepositoryRow
+from bot.records import (
+    BuildRow,
+    ClaimImageView,
+    ClaimView,
+    DueReport,
+    RepositoryRow,
+)
 from bot.store import builds, statuses
 from bot.store.rows import build_value, load, wishes_value
 from bot.store.schema import build, claim, claim_image

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from bot.ports import Temporary
-from bot.storage import IncomingDelivery
+from bot.records import IncomingDelivery
 
 BATCH_ROWS: Final = 64
 BATCH_BYTES: Final = 8 * 1024 * 1024

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 from bot.core.builds import BuildState
 from bot.core.logtext import plain
 from bot.core.outcomes import sentence
-from bot.storage import BuildRow, ClaimImageView, ClaimView, RepositoryRow
+from bot.records import (
+    BuildRow,
+    ClaimImageView,
+    ClaimView,
+    RepositoryRow,
+)
 
 T = TypeVar("T")
 
@@ -21,6 +26,9 @@ _TONES = {
     BuildState.CANCELLED: "idle",
     BuildState.SUPERSEDED: "idle",
 }
+
+
+_PHASES = ("fetch", "wait", "preflight", "build", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,7 @@ def build_view(
         cache=_cache(row),
         pulled_bytes=outcome.cache.pulled_bytes if outcome else None,
         first_miss=outcome.cache.first_miss if outcome else None,
-        phases=tuple(outcome.phases.items()) if outcome else (),
+        phases=_in_order(outcome.phases) if outcome else (),
         warnings=outcome.warnings if outcome else (),
         steps=_steps(steps),
         attempts=tuple(_attempt(attempt) for attempt in attempts),
@@ -258,6 +266,12 @@ def _cache(row: BuildRow) -> str:
     if cache is None or cache.hits is None or cache.steps is None:
         return "unknown" if row.state.final else ""
     return f"{cache.hits} of {cache.steps} steps"
+
+
+def _in_order(phases: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """As they came; what the builder may add later stands last."""
+    known = [name for name in _PHASES if name in phases]
+    return tuple((name, phases[name]) for name in [*known, *sorted(set(phases) - set(known))])
 
 
 def _steps(records: Sequence[Mapping[str, object]]) -> tuple[StepView, ...]:

@@ -18,7 +18,7 @@ from flask import Blueprint, Response, request
 from bot.core import signatures
 from bot.core.ids import HostKind, SourceName
 from bot.ports import Clock
-from bot.storage import IncomingDelivery
+from bot.records import IncomingDelivery
 from bot.web.bodies import BODY_BYTES_MAX, BodyReader, Busy, Incomplete, TooLarge, TooSlow
 from bot.web.inbox import InboxWriter, NotStored
 from bot.web.metrics import Metrics

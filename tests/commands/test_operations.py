@@ -11,7 +11,8 @@ from bot.cli import main
 from bot.core.builds import BuildState, LogLine
 from bot.core.hints import MANUAL, Hint, read
 from bot.core.ids import ImageKey, RepositoryId, SourceName
-from bot.storage import BuildRow, Delivery, Store
+from bot.records import BuildRow, Delivery
+from bot.storage import Store
 from bot.store import open_store
 from tests.contract.databases import LEASE, SOURCE, Bench, branch, image, incoming, repository, sha
 

@@ -28,7 +28,7 @@ from bot.core.plans import (
     VersionOrder,
     Withdrawal,
 )
-from bot.storage import (
+from bot.records import (
     AdmissionLimits,
     Applied,
     BuildRow,

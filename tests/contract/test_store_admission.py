@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from bot.core.builds import BuildState
-from bot.storage import AdmissionLimits, Move
+from bot.records import AdmissionLimits, Move
 from bot.store import SqlStore, admission
 from tests.contract.databases import LEASE, Address, Bench, branch, image, sha
 

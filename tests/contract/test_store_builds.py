@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.core.builds import BuildState
-from bot.storage import Move
+from bot.records import Move
 from tests.contract.databases import Bench, branch, digest, head_tag, image, sha
 
 

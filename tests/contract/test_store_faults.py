@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.ports import Temporary
-from bot.storage import IncomingDelivery
+from bot.records import IncomingDelivery
 from bot.store import open_store
 from tests.contract.databases import LEASE, SOURCE, Address, incoming
 from tests.fakes.postgres_process import GET, PostgresProcess, available
@@ -26,7 +26,7 @@ KILLS = 20
 WRITER = """
 import itertools, os, sys, zlib
 from bot.store import open_store
-from bot.storage import IncomingDelivery
+from bot.records import IncomingDelivery
 store = open_store(sys.argv[1])
 body = zlib.compress(b"{}")
 for n in itertools.count():

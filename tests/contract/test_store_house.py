@@ -12,7 +12,8 @@ from bot.core.ids import BuildId, ImageKey, Trust
 from bot.core.plans import Plan, RefSeen
 from bot.core.reports import CommitStatus, StatusState
 from bot.ports import Permanent
-from bot.storage import JournalEntry, Move, Store
+from bot.records import JournalEntry, Move
+from bot.storage import Store
 from bot.store import SqlStore, housekeeping
 from tests.contract.databases import (
     LEASE,

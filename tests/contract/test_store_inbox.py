@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.storage import IncomingDelivery, LeaseLost
+from bot.records import IncomingDelivery, LeaseLost
 from bot.store import SqlStore
 from tests.contract.databases import LEASE, SOURCE, incoming
 

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from bot.core.builds import BuildState, LogLine
-from bot.storage import BuildRow, LeaseLost, Move
+from bot.records import (
+    BuildRow,
+    LeaseLost,
+    Move,
+)
 from bot.store import logs
 from tests.contract.databases import LEASE, Bench, branch, image, sha
 

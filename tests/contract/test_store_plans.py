@@ -10,7 +10,13 @@ from bot.core.builds import BuildState, OutcomeClass
 from bot.core.ids import ImageKey, Sha, Trust
 from bot.core.mistakes import Mistake
 from bot.core.plans import BaseMoved, ClaimKind, Plan, RefSeen, Withdrawal
-from bot.storage import AdmissionLimits, Decided, LeaseLost, Move, StaleFacts
+from bot.records import (
+    AdmissionLimits,
+    Decided,
+    LeaseLost,
+    Move,
+    StaleFacts,
+)
 from tests.contract.databases import (
     LEASE,
     Bench,

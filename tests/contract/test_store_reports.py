@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.plans import ClaimKind, Plan, Withdrawal
 from bot.core.reports import CommitStatus, StatusState
-from bot.storage import DueReport, LeaseLost
+from bot.records import DueReport, LeaseLost
 from tests.contract.databases import LEASE, Bench, branch, git_tag, image, request_, sha
 
 

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from bot.ports import Permanent, Temporary
-from bot.storage import SchemaTooNew, SchemaTooOld
+from bot.records import SchemaTooNew, SchemaTooOld
 from bot.store import SqlStore, engines, migrate, open_store
 from bot.store.mounts import file_system, refusal
 from bot.store.schema import metadata

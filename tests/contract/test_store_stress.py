@@ -13,7 +13,14 @@ from sqlalchemy import Connection, select
 from bot.core.builds import BuildState, Outcome, OutcomeClass
 from bot.core.ids import Digest
 from bot.core.plans import ClaimKind, Plan, RefSeen, Withdrawal
-from bot.storage import AdmissionLimits, BuildRow, Decided, LeaseLost, Move, StaleFacts
+from bot.records import (
+    AdmissionLimits,
+    BuildRow,
+    Decided,
+    LeaseLost,
+    Move,
+    StaleFacts,
+)
 from bot.store import SqlStore
 from bot.store.schema import build, claim, claim_image, wanted_tag
 from tests.contract.databases import (

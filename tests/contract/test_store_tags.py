@@ -13,7 +13,11 @@ from sqlalchemy import Connection, select
 
 from bot.core.builds import BuildState
 from bot.core.plans import ClaimKind, Plan, RefSeen, TagWish, VersionOrder, Withdrawal
-from bot.storage import BuildRow, LeaseLost, Move
+from bot.records import (
+    BuildRow,
+    LeaseLost,
+    Move,
+)
 from bot.store.schema import wanted_tag
 from tests.contract.databases import (
     LEASE,

@@ -12,13 +12,13 @@ def _dockerfile(site: Site, *lines: str) -> str:
 
 
 CASES = {
-    "exit code": (["", "RUN echo before \\", "  && exit 3"], "step", 5, "exit code 3"),
-    "exit 137 is a step": (["RUN exit 137"], "step", 4, "exit code 137"),
+    "exit code": (["", "RUN echo before \\", "  && exit 3"], "step", 5, "exit 3"),
+    "exit 137 is a step": (["RUN exit 137"], "step", 4, "exit 137"),
     "a step that plays a registry": (
         ["RUN echo 'failed to push: 503 Service Unavailable' >&2; exit 1"],
         "step",
         4,
-        "exit code 1",
+        "exit 1",
     ),
     "parse error": (["RUNN true"], "dockerfile", 4, "RUNN"),
     "missing file": (["COPY nope.txt /"], "context", 4, "nope.txt"),
@@ -27,7 +27,7 @@ CASES = {
         ["FROM {base}", "WORKDIR /x", "# why", "COPY --from=one /bin /b", "RUN exit 9"],
         "step",
         8,
-        "exit code 9",
+        "exit 9",
     ),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.storage import LeaseLost
+from bot.records import LeaseLost
 from bot.store import SqlStore, open_store
 from tests.contract.databases import LEASE, incoming
 

@@ -132,8 +132,10 @@ def test_the_security_of_both_containers() -> None:
     (builder,), (dockerd,) = pod["spec"]["containers"], pod["spec"]["initContainers"]
     inside = builder["securityContext"]
     assert inside["capabilities"] == {"drop": ["ALL"]}
-    assert inside["runAsNonRoot"] and inside["readOnlyRootFilesystem"]
-    assert not inside["privileged"] and not inside["allowPrivilegeEscalation"]
+    assert inside["runAsNonRoot"]
+    assert inside["readOnlyRootFilesystem"]
+    assert not inside["privileged"]
+    assert not inside["allowPrivilegeEscalation"]
     assert "fsGroup" not in pod["spec"]["securityContext"]
     assert "DOCKER_DRIVER" not in {one["name"] for one in dockerd["env"]}
     assert not {m["name"] for m in dockerd["volumeMounts"]} & {"input", "work"}

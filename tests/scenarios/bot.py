@@ -29,9 +29,10 @@ from bot.housekeeping import Housekeeper
 from bot.intake import Intake, Ports
 from bot.ports import Registry, Temporary
 from bot.reconcile import Sweeper
+from bot.records import BuildRow
 from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
-from bot.storage import BuildRow, Store
+from bot.storage import Store
 from bot.store import SqlStore, open_store
 from bot.web.app import create_app, writer_of
 from bot.web.sources import ConfiguredSources

@@ -17,7 +17,7 @@ from flask import Flask
 from bot.clock import SystemClock
 from bot.core.ids import HostKind, SourceName
 from bot.ports import Temporary
-from bot.storage import IncomingDelivery
+from bot.records import IncomingDelivery
 from bot.store import SqlStore, open_store
 from bot.web.app import create_app
 from bot.web.secretfiles import source_secrets

@@ -16,8 +16,8 @@ import pytest
 from bot.core.centralconfig import CentralConfig, Source
 from bot.core.ids import HostKind, SourceName
 from bot.ports import Temporary
+from bot.records import IncomingDelivery
 from bot.settings import SettingsMistake
-from bot.storage import IncomingDelivery
 from bot.web.inbox import BATCH_ROWS, InboxWriter, NotStored
 from bot.web.secretfiles import SecretFiles, source_secrets
 from bot.web.server import CROWDED_SECONDS, READ_SECONDS, Readings
