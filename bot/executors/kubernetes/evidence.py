@@ -105,7 +105,9 @@ def _failed(one: Container) -> bool:
 
 
 def _by_reason(pod: Pod) -> Verdict | None:
-    said = f": {pod.message}" if pod.message else ""
+    target = pod.conditions.get("DisruptionTarget")
+    text = pod.message or (line_of(target.message) if target else "")
+    said = f": {text}" if text else ""
     match pod.reason:
         case "Evicted" if _OWN_DISK.search(pod.message):
             return Verdict(OutcomeClass.OUT_OF_DISK, f"the build ran out of disk{said}")
