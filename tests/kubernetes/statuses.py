@@ -171,7 +171,7 @@ CASES = [
     Case("taint manager", disrupted("DeletionByTaintManager", "Taint manager: deleting"), Kind.NODE_LOST),  # noqa: E501
     Case("pod garbage collector", disrupted("DeletionByPodGC", "PodGC: node no longer exists"), Kind.NODE_LOST, "its node is gone"),  # noqa: E501
     Case("unknown disruption", disrupted("SomethingNew", ""), Kind.EVICTED, "SomethingNew"),
-    Case("disk told by condition", disrupted("TerminationByKubelet", OWN_DISK), Kind.OUT_OF_DISK),  # noqa: E501
+    Case("disk told by condition", disrupted("TerminationByKubelet", OWN_DISK), Kind.OUT_OF_DISK),
     Case("phase Unknown", pod("Unknown", RUNS, RUNS), Kind.NODE_LOST, "node7 does not answer"),
     Case("NodeLost", pod("Running", RUNS, RUNS, reason="NodeLost", message="unresponsive"), Kind.NODE_LOST, "unresponsive"),  # noqa: E501
     Case("deletion not confirmed", pod("Running", RUNS, RUNS, deleted=AT), Kind.NODE_LOST, "does not confirm", later=40),  # noqa: E501

@@ -1,0 +1,81 @@
+"""Why the API server did not take a pod or Secret: by its status code and its `Status` object.
+
+https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from bot.executors.kubernetes.reading import line_of, mapping, number_of, text_of
+
+
+class Answer(Enum):
+    """What follows: look at what is there; wait and show the reason; end at once; ask again."""
+
+    EXISTS = "exists"
+    WAIT = "wait"
+    DENIED = "denied"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`after`: seconds that the server asks to wait, where it does."""
+
+    answer: Answer
+    reason: str
+    after: float | None = None
+
+
+_OLD = "may not be set for init containers"
+"""Of `restartPolicy` or a probe: a cluster before 1.29, or an old mutating webhook that drops the
+field (https://github.com/actions/actions-runner-controller/issues/4144)."""
+
+
+def read_refusal(code: int, body: Mapping[str, object]) -> Refusal:
+    """`code`: the HTTP status, 400 or above. Never raises."""
+    said, reason = line_of(body.get("message")), text_of(body.get("reason"))
+    details = mapping(body.get("details"))
+    match code:
+        case 409 if reason == "AlreadyExists":
+            return Refusal(Answer.EXISTS, said)
+        case 403:
+            return _forbidden(said)
+        case 404:
+            return Refusal(Answer.WAIT, f"the build namespace does not exist: {said}")
+        case 401:
+            return Refusal(Answer.WAIT, "the cluster does not accept the bot's token")
+        case 400 | 405 | 413 | 415 | 422:
+            return Refusal(Answer.DENIED, _invalid(said))
+    after = number_of(details.get("retryAfterSeconds"))
+    return Refusal(
+        Answer.AGAIN, f"the cluster answered {code}: {said}", float(after) if after else None
+    )
+
+
+def _forbidden(said: str) -> Refusal:
+    if "exceeded quota" in said or "failed quota" in said:
+        return Refusal(Answer.WAIT, f"waiting for the namespace's quota: {said}")
+    if "being terminated" in said:
+        return Refusal(Answer.WAIT, f"the build namespace is being removed: {said}")
+    if "cannot create resource" in said:
+        return Refusal(Answer.WAIT, f"the bot lacks a permission in the cluster: {said}")
+    if "PodSecurity" in said:
+        return Refusal(
+            Answer.DENIED,
+            "the build namespace forbids privileged pods (label it "
+            f"pod-security.kubernetes.io/enforce=privileged): {said}",
+        )
+    return Refusal(Answer.DENIED, f"the cluster refused the pod: {said}")
+
+
+def _invalid(said: str) -> str:
+    if _OLD in said or "Unsupported value" in said:
+        return (
+            "the cluster knows no native sidecars (Kubernetes ≥ 1.29), or a mutating webhook "
+            f"drops them: {said}"
+        )
+    return f"the cluster refused the pod: {said}"
