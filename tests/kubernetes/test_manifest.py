@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.builder.recipe import parse
@@ -33,6 +34,7 @@ from tests.kubernetes.scene import (
     settings,
 )
 
+no_deadline = hypothesis_settings(deadline=None)  # a busy machine is no mistake
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
 
 
@@ -56,11 +58,13 @@ def expand(text: str, env: dict[str, str]) -> str:
     return re.sub(r"\$\$|\$\(([^()]*)\)", one, text)
 
 
+@no_deadline
 @given(st.text("$()AB", max_size=30))
 def test_the_kubelet_expands_nothing_of_a_literal(text: str) -> None:
     assert expand(literal(text), {"A": "a", "B": "b", "": "x"}) == text
 
 
+@no_deadline
 @given(path=TEXT, image=TEXT, source=TEXT, instance=TEXT, build=TEXT, url=TEXT)
 def test_texts_of_others_reach_nothing_but_labels_and_annotations(
     path: str, image: str, source: str, instance: str, build: str, url: str
@@ -87,11 +91,13 @@ def test_texts_of_others_reach_nothing_but_labels_and_annotations(
     }
 
 
+@no_deadline
 @given(TEXT, TEXT)
 def test_different_texts_have_different_labels(one: str, other: str) -> None:
     assert (names.label_value(one) == names.label_value(other)) is (one == other)
 
 
+@no_deadline
 @given(TEXT)
 def test_the_name_of_a_pod_is_one_that_kubernetes_takes(text: str) -> None:
     name = names.object_name(text)

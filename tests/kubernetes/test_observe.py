@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.core.builds import Ended, NotThere, Observation, OutcomeClass, Pending, Running
@@ -101,6 +102,7 @@ def test_no_broken_status_is_an_exception_or_a_success() -> None:
     assert tried > 9000
 
 
+no_deadline = hypothesis_settings(deadline=None)  # a busy machine is no mistake
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4)
@@ -117,6 +119,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@no_deadline
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), JSON), st.lists(JSON))
 def test_any_json_has_an_answer(pod: dict[str, Any], events: list[Any]) -> None:
     assert told(observe(pod, NOW, events))[0] != OutcomeClass.SUCCEEDED

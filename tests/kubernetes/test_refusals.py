@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.executors.kubernetes.refusals import Answer, read_refusal
@@ -14,6 +15,9 @@ RBAC = 'pods is forbidden: User "system:serviceaccount:a:b" cannot create resour
 GONE = "unable to create new content in namespace b because it is being terminated"
 SIDECAR = "spec.initContainers[0].startupProbe: Forbidden: may not be set for init containers"
 WEBHOOK = 'admission webhook "validate.kyverno.svc-fail" denied the request: no'
+
+
+no_deadline = hypothesis_settings(deadline=None)  # a busy machine is no mistake
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,7 @@ def test_a_server_may_say_when_to_ask_again() -> None:
     assert read_refusal(429, body).after == 3.0
 
 
+@no_deadline
 @given(
     st.integers(400, 599),
     st.dictionaries(
