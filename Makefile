@@ -32,7 +32,7 @@ demo: ## a push becomes an image, on this machine (HOST=gitlab, EXIT=1)
 	@EXIT=$(EXIT) HOST=$(HOST) $(PY) -m tests.demo
 
 test: venv ## all tests that this machine can run; what it lacks is named
-	$(PY) -m pytest -q -n 2 --dist loadgroup tests
+	$(PY) -m pytest -q -n 3 --dist loadgroup tests
 
 lint: venv ## ruff and the import contracts
 	$(VENV)/bin/ruff check .

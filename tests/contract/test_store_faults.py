@@ -22,7 +22,7 @@ from tests.contract.databases import LEASE, SOURCE, Address, incoming
 from tests.fakes.postgres_process import GET, PostgresProcess, available
 from tests.needs import lacking
 
-KILLS = 20
+KILLS = 20 if os.environ.get("PUSHWRIGHT_KILL_CYCLES") else 6
 WRITER = """
 import itertools, os, sys, zlib
 from bot.store import open_store
@@ -58,10 +58,11 @@ def test_what_was_acknowledged_is_there_after_every_kill(address: Address) -> No
     assert acknowledged <= stored
     assert len(acknowledged) >= KILLS * 3
     handled: set[str] = set()
-    while (claimed := store.claim_delivery(2.0, LEASE)) is not None and len(handled) < 50:
+    some = min(50, len(acknowledged))
+    while (claimed := store.claim_delivery(2.0, LEASE)) is not None and len(handled) < some:
         handled.add(claimed.delivery)
         store.finish_delivery(claimed, "done", "", 2.0)
-    assert len(handled) == 50
+    assert len(handled) == some
     store.close()
     if address.kind == "sqlite":
         check_integrity(Path(address.url.removeprefix("sqlite:///")))

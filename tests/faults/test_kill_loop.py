@@ -1,6 +1,6 @@
 """SIGKILL at random under load: what was acknowledged is there and is handled once.
 
-`PUSHWRIGHT_KILL_CYCLES` lengthens it (50 on SQLite, a fifth of that on PostgreSQL).
+`PUSHWRIGHT_KILL_CYCLES` lengthens it (10 on SQLite, CI plays 50; a fifth of that on PostgreSQL).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.fakes.githost.hooks import Delivery
 from tests.fakes.githost.host import FakeHost
 from tests.faults.bot_processes import PARTS, BotProcesses
 
-CYCLES = int(os.environ.get("PUSHWRIGHT_KILL_CYCLES") or 50)
+CYCLES = int(os.environ.get("PUSHWRIGHT_KILL_CYCLES") or 10)
 REPOSITORIES = 16
 """Several: a killed worker's lease on one holds it up until it runs out, which is no fault."""
 
