@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.programs import tools_folder
+
+# These take root, minutes and built programs, and have a target of their own: `make e2e`.
+if os.environ.get("PUSHWRIGHT_CLUSTER") != "1":
+    collect_ignore_glob = ["test_*.py"]
+elif not (tools_folder() / "kube-apiserver").exists():
+    raise pytest.UsageError("PUSHWRIGHT_CLUSTER=1 needs the cluster's programs: make cluster-tools")
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An apiserver and etcd with an audit log; a test takes a namespace of its own."""
+    folder: Path = tmp_path_factory.mktemp("plane")
+    with ControlPlane(folder, audit=True, keep=True) as running:
+        yield running
