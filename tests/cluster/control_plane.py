@@ -206,7 +206,8 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End the apiserver, then etcd. Logs stay. A second call does nothing."""
-        self.api.close()
+        if self._components:
+            self.api.close()
         for component in reversed(self._components.values()):
             component.stop()
 

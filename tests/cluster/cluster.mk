@@ -1,0 +1,5 @@
+# A real Kubernetes apiserver for the tests. Included by the Makefile; runs from the project's root.
+.PHONY: cluster-tools
+cluster-tools: ## Kubernetes, helm and kubeconform, built once from Go modules; Debian packages (root)
+	sh tests/cluster/tools/deps.sh
+	sh tests/cluster/tools/build.sh
