@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv" >&2; exit 2; }
 
-.PHONY: help venv image demo test lint types bench lock schema clean
+.PHONY: help venv demo test lint types bench lock image clean
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
 
 venv: $(VENV)/.ready ## the Python environment, from requirements.lock
 
@@ -57,3 +57,4 @@ clean: ## everything that make made in this folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 -include tests/tools/tools.mk
+-include tests/cluster/cluster.mk

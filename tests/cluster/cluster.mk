@@ -3,3 +3,7 @@
 cluster-tools: ## Kubernetes, helm and kubeconform, built once from Go modules; Debian packages (root)
 	sh tests/cluster/tools/deps.sh
 	sh tests/cluster/tools/build.sh
+
+.PHONY: test-cluster
+test-cluster: venv cluster-tools ## tests against a real apiserver and etcd (root)
+	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q tests/cluster

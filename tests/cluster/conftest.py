@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.programs import tools_folder
 
-# These take root, minutes and built programs, and have a target of their own: `make e2e`.
+# These take root and programs that are minutes in the making: `make test-cluster` runs them.
 if os.environ.get("PUSHWRIGHT_CLUSTER") != "1":
     collect_ignore_glob = ["test_*.py"]
 elif not (tools_folder() / "kube-apiserver").exists():
