@@ -185,6 +185,43 @@ def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     _event_options(tags)
     tags.add_argument("--image", metavar="KEY", help="which image, where the file has several")
+    _comment(commands)
+
+
+def _comment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    comment = _add(
+        commands,
+        "commands",
+        _late("commandcheck", "commands"),
+        "show what a comment asks the bot to do, and what is refused; needs no network",
+        "pushwright commands --comment comment.md --role write --images api,web",
+    )
+    comment.add_argument(
+        "--comment", required=True, metavar="FILE", help="the comment's text; - is standard input"
+    )
+    comment.add_argument(
+        "--role",
+        choices=("none", "read", "write", "maintain", "admin", "author"),
+        help="refuse what this role may not do (default: nobody is asked)",
+    )
+    comment.add_argument(
+        "--on",
+        choices=("pull-request", "commit"),
+        default="pull-request",
+        help="where the comment stands (default: %(default)s)",
+    )
+    comment.add_argument(
+        "--images",
+        metavar="KEYS",
+        help="keys of images with commas between: other names are refused, globs are filled in",
+    )
+    comment.add_argument(
+        "--no-bare",
+        dest="bare",
+        action="store_false",
+        help="as for a source with commands: {bare: false}: /build alone is another bot's",
+    )
+    comment.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def _event_options(parser: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ from tests.commands import reference
 from tests.commands.running import ROOT, pushwright
 
 COMMANDS = reference.commands()
-NAMES = ["serve", "web", "worker", "migrate", "check-config", "plan", "tags", "build", "replay",
-         "logs", "cancel"]  # fmt: skip
+NAMES = ["serve", "web", "worker", "migrate", "check-config", "plan", "tags", "commands",
+         "build", "replay", "logs", "cancel"]  # fmt: skip
 
 
 def test_the_commands_are_these() -> None:

@@ -1,0 +1,65 @@
+"""Who may give which command: by the role that the host's permission API tells, by being the
+author of the request, and by the administrator's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bot.core import reports_commands as said
+from bot.core.commands import BY_NAME, TABLE, Command, Orders, Refusal, Spec
+from bot.core.ids import Role
+
+ORDER: Final = tuple(Role)
+"""Lowest first, as `Role` lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody who comments. `author`: of the request that the comment stands on."""
+
+    role: Role
+    author: bool = False
+
+
+def needed(spec: Spec, *tables: Mapping[str, Role]) -> Role:
+    """The role that a command needs: the first table's where it names the command, else the usual
+    one; further tables (a repository rule's) only raise it. None goes below the floor."""
+    first, *others = tables or ({},)
+    need = at_least(first.get(spec.name, spec.role), spec.floor)
+    for table in others:
+        need = at_least(table.get(spec.name, need), need)
+    return need
+
+
+def at_least(one: Role, other: Role) -> Role:
+    return max(one, other, key=ORDER.index)
+
+
+def why_not(spec: Spec, asker: Asker, need: Role) -> str | None:
+    """Why the asker may not give this command; None: they may. Being the author counts as long as
+    no table asks for more than write."""
+    author = spec.author and ORDER.index(need) <= ORDER.index(Role.WRITE)
+    if ORDER.index(asker.role) >= ORDER.index(need) or (author and asker.author):
+        return None
+    return said.role_needed(spec, need, asker.role, author=author)
+
+
+def usable(asker: Asker, *tables: Mapping[str, Role]) -> tuple[Spec, ...]:
+    """The rows of the command table that the asker may use, for the help."""
+    return tuple(spec for spec in TABLE if why_not(spec, asker, needed(spec, *tables)) is None)
+
+
+def allowed(orders: Orders, asker: Asker, *tables: Mapping[str, Role]) -> Orders:
+    """The same orders; commands that the asker may not give are refusals."""
+    commands: list[Command] = []
+    refused = list(orders.refused)
+    for command in orders.commands:
+        spec = BY_NAME[command.name]
+        why = why_not(spec, asker, needed(spec, *tables))
+        if why is None:
+            commands.append(command)
+        else:
+            refused.append(Refusal(command.text, why, command.name))
+    return Orders(tuple(commands), tuple(refused))

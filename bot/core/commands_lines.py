@@ -1,0 +1,74 @@
+"""The lines of a comment that may hold a command: text of plain paragraphs, as a reader sees it.
+
+CommonMark decides what is code, a quote, a list, a heading, a table, HTML or a link; commands
+are not looked for in any of them. https://spec.commonmark.org/0.31.2/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+LONGEST: Final = 65_536
+"""Characters of a comment that is read; GitHub takes no more, GitLab does."""
+
+_MAY_COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\w\r\n]*[/@]")
+_WORDS_OF_TEXT: Final = frozenset({"text", "text_special", "code_inline"})
+
+
+def may_command(comment: str) -> bool:
+    """Whether it is worth a parse; cheap, and never False for a comment that holds a command."""
+    return _MAY_COMMAND.search(comment) is not None
+
+
+def plain_lines(comment: str) -> Iterator[str]:
+    """The candidate lines, first to last: those that begin with plain text, `/` or `@` first.
+
+    Code and links later in the line count with their text, so that `/build `api`` names an image.
+    """
+    if not may_command(comment):
+        return
+    tokens = _markdown().parse(comment[:LONGEST])
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.type == "inline" and before is not None and _top_paragraph(before):
+            yield from _lines(token.children or [])
+
+
+@lru_cache(maxsize=1)
+def _markdown() -> MarkdownIt:
+    """Emphasis stays text (`/build *` names a glob), and what was escaped stays apart from it
+    (`\\/build` is somebody who writes about the command)."""
+    from markdown_it import MarkdownIt  # late: `pushwright tags` has to start at once
+
+    return MarkdownIt("commonmark").enable("table").disable(["emphasis", "text_join"])
+
+
+def _top_paragraph(token: Token) -> bool:
+    """A paragraph that stands in no list and no quote."""
+    return token.type == "paragraph_open" and token.level == 0
+
+
+def _lines(children: Sequence[Token]) -> Iterator[str]:
+    line: list[Token] = []
+    for child in children:
+        if child.type in ("softbreak", "hardbreak"):
+            yield from _candidate(line)
+            line = []
+        else:
+            line.append(child)
+    yield from _candidate(line)
+
+
+def _candidate(line: Sequence[Token]) -> Iterator[str]:
+    if not line or line[0].type != "text":
+        return
+    first = line[0].content.lstrip()
+    visible = "".join(character for character in first[:100] if character.isprintable())
+    if visible.startswith(("/", "@")):
+        yield "".join(one.content for one in line if one.type in _WORDS_OF_TEXT).strip()

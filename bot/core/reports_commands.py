@@ -1,0 +1,136 @@
+"""What people read when they command: why a line is refused, and the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.core.commands import TABLE, Option, Place, Spec
+from bot.core.ids import Role
+from bot.core.mistakes import nearest, show
+
+INVISIBLE: Final = (
+    "the line holds invisible or direction-changing characters, so that readers may see another "
+    "command; type it anew"
+)
+OPEN_QUOTE: Final = "a quote is not closed"
+SHORT_SHA: Final = (
+    "an approval names all 40 digits of the commit: a short id can be made to fit another commit"
+)
+REF_ON_REQUEST: Final = "branch: and tag: are for comments on commits; here the head counts"
+ONE_REF: Final = "name one branch: or tag:"
+
+_PLACES: Final = {
+    Place.REQUEST: "pull and merge requests",
+    Place.COMMIT: "commits",
+}
+_NOT_YET: Final = {
+    "platform": "images are built for one platform",
+    "push-as": "tags come from the repository's file",
+}
+
+
+def comment_too_long(limit: int) -> str:
+    return f"commands are read in comments of up to {limit} characters"
+
+
+def line_too_long(limit: int) -> str:
+    return f"a command has at most {limit} characters"
+
+
+def too_many(limit: int, more: int) -> str:
+    """`more` commands were left out."""
+    rest = "1 more was left out" if more == 1 else f"{more} more were left out"
+    return f"a comment may hold {limit} commands; {rest}"
+
+
+def no_command(word: str, meant: str | None) -> str:
+    hint = f"did you mean /{meant}?" if meant else f"there are {', '.join(_bare(TABLE))}"
+    return f"there is no command {show(word)}; {hint}"
+
+
+def _bare(specs: Sequence[Spec]) -> list[str]:
+    return [f"/{spec.name}" for spec in specs]
+
+
+def not_here(spec: Spec, place: Place) -> str:
+    where = " and ".join(_PLACES[one] for one in spec.places)
+    return f"/{spec.name} works on {where}, not on {_PLACES[place]}"
+
+
+def usage(spec: Spec) -> str:
+    return f"write {spec.usage}"
+
+
+def left_over(spec: Spec, word: str) -> str:
+    return f"{show(word)} is too much; {usage(spec)}"
+
+
+def no_option(spec: Spec, name: str, value: str | None) -> str:
+    if spec.name == "build" and name in _NOT_YET:
+        return f"--{name} is not supported yet: {_NOT_YET[name]}"
+    if spec.name == "build" and value is not None:
+        return f"{show(name)} can't be set: values for builds (inputs) are not supported yet"
+    known = [option.name for option in spec.options]
+    takes = f"it takes {', '.join(f'--{one}' for one in known)}" if known else "it takes none"
+    return f"/{spec.name} has no option {show(name)}; {nearest(name, known) or takes}"
+
+
+def takes_no_value(option: Option) -> str:
+    return f"--{option.name} stands alone, without a value"
+
+
+def wants_number(option: Option) -> str:
+    return f"{option.name} is a number from 1 to 200: {option.name}=50"
+
+
+def empty_ref(kind: str) -> str:
+    return f"{kind}: names nothing; write {kind}:<name> without a space"
+
+
+def no_name(word: str) -> str:
+    return f"{show(word)} is no name of an image"
+
+
+def no_image(word: str, images: Sequence[str]) -> str:
+    if not images:
+        return f"there is no image {show(word)}: none is configured"
+    hint = nearest(word, images)
+    names = ", ".join(sorted(images)[:20])
+    return f"there is no image {show(word)}; {f'{hint} ' if hint else ''}there are {names}"
+
+
+def name_an_image(spec: Spec) -> str:
+    return f"name one image: {spec.usage}"
+
+
+def no_glob(spec: Spec) -> str:
+    return f"/{spec.name} takes one image by its name, no pattern"
+
+
+def no_sha(word: str) -> str:
+    return f"{show(word)} is no commit id; write the head's 40 hexadecimal digits, or nothing"
+
+
+def no_source(word: str) -> str:
+    return (
+        f"{show(word)} names no built image; write api, api:main, api@sha256:… or api@ and a "
+        "commit's 40 digits"
+    )
+
+
+def no_tag(word: str) -> str:
+    return f"{show(word)} is no tag: letters, digits, _ . and -, at most 128"
+
+
+def role_needed(spec: Spec, need: Role, role: Role, *, author: bool) -> str:
+    """Why somebody may not. `need`: after the administrator's table."""
+    own = " or be the author of the request" if author else ""
+    have = "no access" if role is Role.NONE else f"{role} access"
+    return f"/{spec.name} needs {need} access{own}; you have {have}"
+
+
+def help_table(specs: Sequence[Spec], prefix: str = "/") -> str:
+    """Markdown: what somebody may use, a row each."""
+    rows = [f"| `{prefix}{spec.usage.removeprefix('/')}` | {spec.help} |" for spec in specs]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
