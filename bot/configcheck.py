@@ -10,6 +10,7 @@ from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central
 from bot.core.centralkeys import CENTRAL_FILE
 from bot.core.mistakes import Mistake, Notes
+from bot.core.rehearsal import mistakes_of_plans
 from bot.core.repoconfig import RepoConfig
 from bot.core.repofile import parse_repo_file
 from bot.core.repokeys import REPOSITORY_FILE
@@ -34,7 +35,7 @@ def check_config(path: str) -> Checked:
         return Checked((str(mistake),), (mistake,), 1)
     if is_central(data):
         return _central(parse_central(data, path))
-    return _repository(parse_repo_file(data, path))
+    return _repository(data, path)
 
 
 def _read(path: Path) -> bytes:
@@ -53,9 +54,12 @@ def is_central(data: bytes) -> bool:
     return central > len(written & {key.name for key in REPOSITORY_FILE.keys})
 
 
-def _repository(found: RepoConfig | tuple[Mistake, ...]) -> Checked:
+def _repository(data: bytes, path: str) -> Checked:
+    found = parse_repo_file(data, path)
     if not isinstance(found, RepoConfig):
         return _wrong(found)
+    if later := mistakes_of_plans(found, data, path):
+        return _wrong(later)
     names = ", ".join(image.key for image in found.images)
     return _right(f"ok: {_count(len(found.images), 'image')}: {names}", found.warnings)
 

@@ -66,11 +66,9 @@ def plan(options: argparse.Namespace) -> int:
     mistakes = [one for wish in made.claims for one in wish.mistakes]
     if options.json:
         _print_json(explain(made, facts))
-        _complain(mistakes)
     else:
         _print(table(made, facts).splitlines())
-        if mistakes:
-            _complain([f"pushwright: {_count(mistakes)}: nothing is built"])
+    _complain(mistakes)
     _warn(facts)
     return 1 if mistakes else 0
 
@@ -273,10 +271,6 @@ def _complain(lines: Iterable[object]) -> None:
 def _warn(facts: EventFacts) -> None:
     warnings: tuple[Mistake, ...] = getattr(facts.config, "warnings", ())
     _complain(f"warning: {warning}" for warning in warnings)
-
-
-def _count(mistakes: list[Mistake]) -> str:
-    return "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
 
 
 def _no(mistake: InputMistake) -> int:

@@ -166,7 +166,8 @@ class Reader:
         repository = subject.repository
         sha = self._host.resolve_ref(repository, f"refs/tags/{event.tag}")
         if sha is not None:
-            return TagPushed(repository, event.sender, event.tag, sha), sha
+            base = event.base_branch if isinstance(event, TagPushed) else None
+            return TagPushed(repository, event.sender, event.tag, sha, base_branch=base), sha
         if isinstance(event, TagPushed) and self._young(subject):
             raise NotVisibleYet(f"tag {event.tag} is not visible yet", 2.0)
         return TagDeleted(repository, event.sender, event.tag), None

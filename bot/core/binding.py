@@ -98,7 +98,9 @@ def binding_mistakes(
         for reference in image.cache_from:
             if not may_write(rule, config, repository_path, reference):
                 message = f"this repository may not use the cache `{reference}`"
-                found.append(Mistake(file, image.line, 1, message, f"allowed: {allowed}"))
+                found.append(
+                    Mistake(file, image.line, image.column, message, f"allowed: {allowed}")
+                )
     return tuple(found)
 
 
@@ -108,4 +110,4 @@ def _place(image: Image, name: str) -> tuple[int, int]:
     entries = holding or image.names
     if entries:
         return entries[0].line, entries[0].column
-    return image.line, 1 if image.line else 0
+    return image.line, image.column

@@ -51,23 +51,15 @@ class Lines:
 
 
 def _split(node: Scalar) -> list[TagEntry]:
-    """One entry per line. As the action reads it, a `#` outside of quotes begins a comment."""
+    """One entry per line, in a block without the lines that are comments: as the action has it, a
+    `#` further behind is part of the entry."""
+    several = "\n" in node.text or node.block
     found = []
-    start = node.start
     for offset, line in enumerate(node.text.split("\n")):
-        text = _before_comment(line) if "\n" in node.text or node.block else line
-        if text.strip():
-            column = start.column + (len(text) - len(text.lstrip()) if node.block else 0)
-            number = start.line + offset if node.block else start.line
-            found.append(TagEntry(text.strip(), number, column))
+        text = line.strip()
+        if not text or (several and text.startswith("#")):
+            continue
+        column = node.start.column + (len(line) - len(line.lstrip()) if node.block else 0)
+        number = node.start.line + offset if node.block else node.start.line
+        found.append(TagEntry(text, number, column))
     return found
-
-
-def _before_comment(line: str) -> str:
-    quoted = False
-    for at, character in enumerate(line):
-        if character == '"':
-            quoted = not quoted
-        elif character == "#" and not quoted:
-            return line[:at]
-    return line

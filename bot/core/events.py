@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from bot.core.ids import RepositoryId, Sha
@@ -45,6 +46,8 @@ class BranchPushed:
     forced: bool = False
     skip_asked: bool = False
     """GitLab's push option `ci.skip`."""
+    committed: datetime | None = None
+    """When the commit was made, where the payload says so; aware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,19 @@ class BranchDeleted:
 
 @dataclass(frozen=True, slots=True)
 class TagPushed:
-    """A tag was made or moved. `sha` is the commit: annotated tags come peeled."""
+    """A tag was made or moved. `sha` is the commit: annotated tags come peeled.
+
+    `base_branch` is the branch that GitHub names beside some tags, `committed` when the commit was
+    made (aware); both only where the payload says so.
+    """
 
     repository: Repository
     sender: Person
     tag: str
     sha: Sha
     moved: bool = False
+    base_branch: str | None = None
+    committed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, get_args
 
-from bot.core.centralconfig import CentralConfig, RepositoryRule, SecretRule, Source
+from bot.core.centralconfig import CentralConfig, Limits, RepositoryRule, SecretRule, Source
 from bot.core.events import (
     BranchDeleted,
     BranchPushed,
@@ -33,7 +33,6 @@ from bot.core.planning import plan
 from bot.core.plans import Plan, PlannedImage
 from bot.core.repoconfig import CONFIG_FILE, RepoConfig
 from bot.core.repofile import parse_repo_file
-from bot.core.reports_texts import mistakes_page
 
 KINDS: Mapping[type[PlannedEvent], str] = {
     BranchPushed: "push",
@@ -134,7 +133,7 @@ def _place(event: PlannedEvent, host: HostKind | None) -> dict[str, Any]:
 
 
 def table(decided: Plan, facts: EventFacts) -> str:
-    """The same for people: the event, what becomes of each image and why, each mistake."""
+    """The same for people: the event, what becomes of each image and why. Not the mistakes."""
     event = event_json(facts)
     words = (event["kind"], event["repository"], event["ref"], str(event["sha"] or "")[:7])
     lines = [
@@ -149,8 +148,6 @@ def table(decided: Plan, facts: EventFacts) -> str:
                 kept = f"  ({tag.withheld})" if tag.withheld is not None else ""
                 lines.append(f"          {tag.reference}{kept}")
         lines += [f"skip      {one.image}: {one.why}" for one in wish.skipped]
-        if wish.mistakes:
-            lines += ["", mistakes_page([mistake_json(one) for one in wish.mistakes])]
     lines += [f"withdraw  {one.kind} {one.name}: {one.text}" for one in decided.withdraw]
     return "\n".join(lines)
 
@@ -187,6 +184,7 @@ def offline_facts(given: Offline) -> EventFacts | str:
         sources={source: Source(source, given.host, "", "")},
         repositories=(every,),
         default_registry=given.registry,
+        limits=_UNLIMITED,
         secrets={
             use.source: SecretRule(use.source, None, ("**",), ("**",), _WORDS)
             for image in images
@@ -210,6 +208,9 @@ def offline_facts(given: Offline) -> EventFacts | str:
         last_digests={image.key: _built_before(given, image.key) for image in images},
     )
 
+
+_UNLIMITED = Limits(build_seconds_max=30 * 86400)
+"""What an administrator allows is not known here: the longest `timeout` that a file may have."""
 
 _WORDS = ("push", "tag", "pull_request", "merge_group")
 

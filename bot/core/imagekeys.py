@@ -24,10 +24,12 @@ from bot.core.forms import (
 )
 from bot.core.mistakes import Mark, Notes
 from bot.core.repoconfig import CacheMode, PushOn, SecretUse, TagEntry
+from bot.core.templatetext import Templated
 from bot.core.triggerkeys import ON_FORM
 
 PATH = Text("path", fieldtext.repository_path)
 VALUE = Text("text", fieldtext.value, ANY_SCALAR)
+FILLED = Templated()
 
 PUSH_ON: Choice[PushOn] = Choice(
     ("push", "tag", "pull_request"), renamed={"merge_request": "pull_request"}
@@ -169,20 +171,23 @@ TARGET = Key(
 )
 ARGS = Key(
     "args",
-    Named(Text("argument name", fieldtext.argument_name), VALUE),
+    Named(
+        Text("argument name", fieldtext.argument_name),
+        Templated(convert=fieldtext.argument_value),
+    ),
     "Build arguments. Values may hold `{{tag}}`, `{{branch}}`, `{{sha}}`. They can be read in the "
     "image's history: never put a secret here.",
     "none",
 )
 LABELS = Key(
     "labels",
-    Named(Text("label name", fieldtext.label_name), VALUE),
+    Named(Text("label name", fieldtext.label_name), FILLED),
     "Labels of the image.",
     "those of `oci-labels`",
 )
 ANNOTATIONS = Key(
     "annotations",
-    Named(Text("annotation name", fieldtext.annotation_name), VALUE),
+    Named(Text("annotation name", fieldtext.annotation_name), FILLED),
     "Annotations of the manifest.",
     "none",
 )

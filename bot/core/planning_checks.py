@@ -11,8 +11,8 @@ from bot.core.repoconfig import CONFIG_FILE, Image
 
 
 def image_mistake(image: Image, message: str, hint: str | None = None) -> Mistake:
-    """At the image's line in the file; without a file at none."""
-    return Mistake(CONFIG_FILE, image.line, 1 if image.line else 0, message, hint)
+    """At the image's key in the file; without a file at none."""
+    return Mistake(CONFIG_FILE, image.line, image.column, message, hint)
 
 
 def binding(facts: EventFacts, image: Image, names: tuple[str, ...]) -> tuple[Mistake, ...]:

@@ -66,7 +66,7 @@ def _no_name(image: Image) -> Mistake:
     return Mistake(
         CONFIG_FILE,
         image.line,
-        1 if image.line else 0,
+        image.column,
         f"image {image.key} has no name, and there is no default registry",
         "add `image: <registry>/<name>`, or `defaults.registry` to the central config",
     )
@@ -122,8 +122,7 @@ def _placed(image: Image, mistake: EntryMistake) -> Mistake:
     entries = lists[mistake.field]
     entry = entries[mistake.entry] if mistake.entry < len(entries) else None
     if entry is None or not entry.line:
-        column = 1 if image.line else 0
         text = f"image {image.key}, {mistake.field}: {mistake.message}"
-        return Mistake(CONFIG_FILE, image.line, column, text, mistake.hint)
+        return Mistake(CONFIG_FILE, image.line, image.column, text, mistake.hint)
     column = entry.column + mistake.column - 1
     return Mistake(CONFIG_FILE, entry.line, column, mistake.message, mistake.hint)

@@ -130,7 +130,8 @@ class Image:
     timeout_seconds: int | None = None
     required: bool = False
     line: int = 0
-    """The line of the image's key in the file, for mistakes found at plan time."""
+    column: int = 0
+    """Of the image's key in the file, for mistakes found at plan time; 0 without a file."""
 
 
 @dataclass(frozen=True, slots=True)

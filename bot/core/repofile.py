@@ -141,18 +141,16 @@ def _image(name: ImageKey, own: Fields, mark: Mark, notes: Notes) -> Image:
         timeout_seconds=own.get(image.TIMEOUT),
         required=own.get(image.REQUIRED) or False,
         line=mark.line,
+        column=mark.column,
     )
 
 
 def _check_args(own: Fields, notes: Notes) -> None:
     """Arguments can be read in the image's history by whoever can pull it."""
-    place = own.place(image.ARGS)
-    for name, value in (own.get(image.ARGS) or {}).items():
-        hint = "name it under `secrets` and mount it in the Dockerfile"
-        if "${{" in value and "secrets." in value:
-            notes.wrong(place, f"argument {show(name)} would put a secret into the image", hint)
-        elif any(word in name.upper() for word in SECRET_WORDS):
-            notes.warn(place, f"argument {show(name)} looks like a secret", hint)
+    hint = "name it under `secrets` and mount it in the Dockerfile"
+    for name in own.get(image.ARGS) or {}:
+        if any(word in name.upper() for word in SECRET_WORDS):
+            notes.warn(own.place(image.ARGS), f"argument {show(name)} looks like a secret", hint)
 
 
 def _check_across(own: Fields, notes: Notes) -> None:

@@ -6,6 +6,7 @@ from bot.core import fieldtext
 from bot.core.forms import ByShape, Choice, Flag, Key, Named, Record, Text, Whole
 from bot.core.imagekeys import CACHE, FLAVOR, IMAGE, NEED, RESOURCES, SECRET
 from bot.core.repoconfig import CommentMode
+from bot.core.templatetext import Templated
 from bot.core.triggerkeys import ON_RECORD, PUSH_RULE, REQUEST_RULE, nothing_written
 
 MOST_IMAGES = 100
@@ -15,7 +16,7 @@ LFS = Key("lfs", Flag(), "Fetch files of Git LFS.", "`false`")
 CHECKOUT = Record("checkout", (SUBMODULES, LFS))
 GROUP = Key(
     "group",
-    Text("name", fieldtext.group),
+    Templated("name", fieldtext.group),
     "Builds of one group wait for one another.",
     "one per ref and image",
 )

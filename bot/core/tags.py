@@ -7,17 +7,18 @@ request yields begins with `pr-<N>`, and a name over 128 characters is cut. Noth
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core import naming
 from bot.core.handlebars import compile_template
 from bot.core.tags_context import TagContext
+from bot.core.tags_entries import compact
 from bot.core.tags_evaluation import Scope, TagName, names_of
 from bot.core.tags_faults import EntryMistake, Fault
 from bot.core.tags_lines import EVERYWHERE, GLOBALS, VERSIONED
 from bot.core.tags_rules import Parsed, Rules, image_names, parse_rules
-from bot.core.tags_templates import unescaped
+from bot.core.tags_templates import Template, unescaped
 from bot.core.versions import Version
 
 
@@ -131,9 +132,18 @@ def collisions(claims: Mapping[str, Iterable[str]]) -> tuple[Collision, ...]:
     )
 
 
-def fill(text: str, context: TagContext) -> str | Fault:
-    """A label's, annotation's or build argument's value with its global expressions put in."""
-    template = compile_template(text, GLOBALS, EVERYWHERE)
+def parse_value(text: str) -> Template | Fault:
+    """A label's, annotation's or build argument's value, with `{{ }}` and `${{ … }}` in it."""
+    short = compact(text)
+    if isinstance(short, Fault):
+        return short
+    template = compile_template(short.text, GLOBALS, EVERYWHERE, short.expressions)
     if isinstance(template, Fault):
-        return template
-    return unescaped(template).render(Scope(context))
+        return replace(template, offset=short.original(template.offset))
+    return unescaped(template)
+
+
+def fill(text: str, context: TagContext) -> str | Fault:
+    """The value for one event."""
+    template = parse_value(text)
+    return template if isinstance(template, Fault) else template.render(Scope(context))

@@ -94,16 +94,26 @@ def context_of(
     *,
     commit_date: datetime | None = None,
 ) -> TagContext:
-    """The context of an event that can be built. `now` is aware."""
+    """The context of an event that can be built. `now` is aware; where `commit_date` was not read
+    the payload's own counts."""
     path, default = event.repository.path, event.repository.default_branch
     match event:
-        case BranchPushed(branch=branch, sha=sha):
+        case BranchPushed(branch=branch, sha=sha, committed=committed):
+            date = commit_date or committed
             return TagContext(
-                "branch", _BRANCH + branch, sha, path, "push", now, default, commit_date=commit_date
+                "branch", _BRANCH + branch, sha, path, "push", now, default, commit_date=date
             )
-        case TagPushed(tag=tag, sha=sha):
+        case TagPushed(tag=tag, sha=sha, base_branch=base, committed=committed):
             return TagContext(
-                "tag", _TAG + tag, sha, path, "push", now, default, commit_date=commit_date
+                kind="tag",
+                ref=_TAG + tag,
+                sha=sha,
+                repository=path,
+                event_name="push",
+                now=now,
+                default_branch=default,
+                base_ref=base,
+                commit_date=commit_date or committed,
             )
         case RequestChanged(request=request):
             return TagContext(

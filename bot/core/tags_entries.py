@@ -44,15 +44,30 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    attributes: tuple[Attribute, ...]
+class Compact:
+    """A text in which each `${{ … }}` is one private character, its index in `expressions`."""
+
+    text: str
     expressions: tuple[Expression, ...]
     places: tuple[tuple[int, int], ...]
     """Of each expression: where it stands in the compacted text, and by how much it was longer."""
 
     def original(self, offset: int) -> int:
-        """The offset in the entry as written, for one in the compacted text."""
+        """The offset in the text as written, for one in the compacted text."""
         return offset + sum(longer for at, longer in self.places if at < offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    attributes: tuple[Attribute, ...]
+    compact: Compact
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return self.compact.expressions
+
+    def original(self, offset: int) -> int:
+        return self.compact.original(offset)
 
     def template(self, value: str) -> Template:
         """The value as it stands, with its `${{ … }}` and without any `{{ }}`."""
@@ -73,24 +88,20 @@ def parse_entry(text: str) -> Entry | Fault:
     """One entry in its attributes, quotes and expressions understood. Linear in its length."""
     if len(text) > ENTRY_LENGTH:
         return Fault(0, f"an entry has at most {ENTRY_LENGTH} characters")
+    short = compact(text)
+    if isinstance(short, Fault):
+        return short
+    fields = _fields(short.text)
+    if isinstance(fields, Fault):
+        return Fault(short.original(fields.offset), fields.message, fields.hint)
+    return Entry(tuple(_attribute(value, at, short) for value, at in fields), short)
+
+
+def compact(text: str) -> Compact | Fault:
+    """One line with its expressions read."""
     for at, char in enumerate(text):
         if ord(char) in INSERTS or char in "\r\n\x00":
-            return Fault(at, "an entry is one line of plain text")
-    compact = _compact(text)
-    if isinstance(compact, Fault):
-        return compact
-    short, found, places = compact
-    entry = Entry((), found, places)
-    fields = _fields(short)
-    if isinstance(fields, Fault):
-        return Fault(entry.original(fields.offset), fields.message, fields.hint)
-    attributes = tuple(_attribute(value, at, entry) for value, at in fields)
-    return Entry(attributes, found, places)
-
-
-def _compact(
-    text: str,
-) -> tuple[str, tuple[Expression, ...], tuple[tuple[int, int], ...]] | Fault:
+            return Fault(at, "this is one line of plain text")
     parts: list[str] = []
     found: list[Expression] = []
     places: list[tuple[int, int]] = []
@@ -100,14 +111,14 @@ def _compact(
         if isinstance(result, Fault):
             return result
         if len(found) == len(INSERTS):
-            return Fault(start, f"an entry has at most {len(INSERTS)} expressions")
+            return Fault(start, f"at most {len(INSERTS)} expressions stand in one line")
         parts += (text[offset:start], chr(INSERTS.start + len(found)))
         length += start - offset + 1
         places.append((length - 1, result.end - start - 1))
         found.append(result.expression)
         offset = result.end
     parts.append(text[offset:])
-    return "".join(parts), tuple(found), tuple(places)
+    return Compact("".join(parts), tuple(found), tuple(places))
 
 
 def _fields(text: str) -> list[tuple[str, int]] | Fault:
@@ -146,18 +157,18 @@ def _closing(text: str, offset: int) -> int:
     return -1
 
 
-def _attribute(field: str, at: int, entry: Entry) -> Attribute:
+def _attribute(field: str, at: int, short: Compact) -> Attribute:
     found = _KEY.match(field)
     lead = len(field) - len(field.lstrip())
     if found is None:
-        start = entry.original(at + lead)
+        start = short.original(at + lead)
         return Attribute(None, field.strip(), start, start, at + lead)
     value = field[found.end() :]
     inside = at + found.end() + len(value) - len(value.lstrip())
     return Attribute(
         found[0][:-1].strip().lower(),
         value.strip(),
-        entry.original(at + lead),
-        entry.original(inside),
+        short.original(at + lead),
+        short.original(inside),
         inside,
     )

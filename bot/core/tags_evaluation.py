@@ -76,6 +76,8 @@ _VERSION: Mapping[str, Callable[[ParsedVersion], str]] = {
     "build": lambda version: version.build,
 }
 
+_NUMBERS = ("major", "minor", "patch")
+
 
 class Scope:
     """What templates read: an event, and for a pattern one version."""
@@ -92,6 +94,10 @@ class Scope:
         if reader is not None:
             return reader(self.context)
         return _VERSION[name](self.version) if self.version is not None else ""
+
+    def holds(self, name: str) -> bool:
+        value = self.variable(name)
+        return bool(value) and not (name in _NUMBERS and value == "0")
 
     def moment(self, name: str) -> datetime:
         context = self.context

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from bot.core.handlebars import compile_template
@@ -102,7 +102,8 @@ def parse_line(text: str, index: int) -> TagLine | Fault:
     try:
         return _Reader(entry, index).line()
     except _Stop as stop:
-        return stop.fault
+        hint = "a comment stands on a line of its own" if " #" in text else stop.fault.hint
+        return replace(stop.fault, hint=hint)
 
 
 def compile_pattern(text: str, offset: int = 0) -> Pattern | Fault:

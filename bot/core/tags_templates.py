@@ -19,6 +19,9 @@ class Scope(Protocol):
 
     def variable(self, name: str) -> str: ...
 
+    def holds(self, name: str) -> bool:
+        """What `{{#if name}}` asks: whether it is there and, where it is a number, not 0."""
+
     def moment(self, name: str) -> datetime: ...
 
     def inserted(self, expression: Expression) -> str: ...
@@ -137,7 +140,7 @@ def _render(nodes: tuple[Node, ...], scope: Scope) -> str:
             case Insert(expression):
                 parts.append(scope.inserted(expression))
             case Choice(name, filled, empty):
-                parts.append(_render(filled if scope.variable(name) else empty, scope))
+                parts.append(_render(filled if scope.holds(name) else empty, scope))
     return "".join(parts)
 
 

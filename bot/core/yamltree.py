@@ -153,7 +153,7 @@ def _syntax(error: yaml.MarkedYAMLError, lines: list[str], notes: Notes) -> None
         hint = "put a value with a colon and a space in quotes, and check the indentation"
     elif rest[:1] in ("@", "`", "%") and mark.column:
         hint = f"put a value that begins with {rest[0]} in quotes"
-    elif "}}" in line or "{{" in line:
+    elif "{{" in line:
         hint = "put a value with {{ }} in quotes"
     elif "flow" in (error.context or "") and error.context_mark is not None:
         hint = f"what was opened in line {error.context_mark.line + 1} is not closed"

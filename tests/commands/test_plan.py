@@ -138,8 +138,8 @@ def test_mistakes_are_in_the_plan_on_standard_error_and_in_the_code(tmp_path: Pa
     assert ended.err.splitlines() == [str(Mistake(**one)) for one in plan["mistakes"]]
     words = asked("plan", GITHUB / "push.branch.json", "--config", file)
     assert words.code == 1
-    assert f"{file}:4:" in words.out
-    assert words.err == "pushwright: 2 mistakes: nothing is built\n"
+    assert "2 mistakes in the configuration" in words.out
+    assert words.err == ended.err
 
 
 def test_mistakes_of_planning_name_the_file_that_was_given(tmp_path: Path) -> None:

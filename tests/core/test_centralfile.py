@@ -198,7 +198,7 @@ def test_mistakes_of_binding_have_their_places() -> None:
     hint = " (allowed: ghcr.io/acme/api and below)"
     assert [str(one) for one in found] == [
         f"f:4:32: this repository may not write `ghcr.io/other/x`{hint}",
-        f"f:3:1: this repository may not use the cache `ghcr.io/other/c:1`{hint}",
+        f"f:3:3: this repository may not use the cache `ghcr.io/other/c:1`{hint}",
     ]
 
 

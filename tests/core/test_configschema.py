@@ -115,6 +115,23 @@ def test_check_config_fails_with_places(tmp_path: Path, text: str, lines: list[s
     assert all(line.startswith(f"{path}:") for line in checked.lines[:-1])
 
 
+def test_check_config_finds_what_only_a_plan_shows(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "version: 1\nimages:\n"
+        "  a: {image: r.test/x/y, on: {push: {branches: [stable, 'x*']}}, timeout: 5h}\n"
+        "  b: {image: r.test/x/y, on: {push: {branches: [stable], tags: [pr-7]}},"
+        " tags: ['type=ref,event=branch', 'type=ref,event=tag']}\n"
+    )
+    checked = check_config(str(path))
+    column = path.read_text().splitlines()[3].index("type=ref,event=tag") + 1
+    assert [str(one).split(" (")[0] for one in checked.lines] == [
+        f"{path}:4:3: images a and b both claim r.test/x/y:stable",
+        f"{path}:4:{column}: the name `pr-7` is reserved",
+        "2 mistakes",
+    ]
+
+
 def test_check_config_of_no_file(tmp_path: Path) -> None:
     checked = check_config(str(tmp_path))
     assert (checked.code, checked.lines) == (1, (f"{tmp_path}: it can't be read: Is a directory",))

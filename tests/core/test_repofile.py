@@ -115,6 +115,7 @@ def test_every_key_reaches_its_value() -> None:
         timeout_seconds=5400,
         required=True,
         line=5,
+        column=3,
     )
     assert (config.checkout.submodules, config.checkout.lfs) == (True, True)
     assert config.concurrency.group == "{{branch}}"
@@ -145,7 +146,7 @@ def _keys(node: Node | None) -> Iterator[str]:
 def test_what_is_not_said_is_as_without_a_file() -> None:
     (image,) = read("version: 1\nimages: {api: }").images
     (zero,) = zero_config("Acme/sub/API").images
-    assert image == Image(ImageKey("api"), (), on=ZERO_TRIGGERS, tags=ZERO_TAGS, line=2)
+    assert image == Image(ImageKey("api"), (), on=ZERO_TRIGGERS, tags=ZERO_TAGS, line=2, column=10)
     assert zero == Image(ImageKey("api"), (), on=ZERO_TRIGGERS, tags=ZERO_TAGS)
     assert not zero_config("acme/api").from_file
     assert [entry.text for entry in ZERO_TAGS] == [
@@ -160,16 +161,16 @@ def test_a_block_of_lines_keeps_the_place_of_each() -> None:
     image = one(
         "    tags: |\n"
         "\n"
-        "      type=ref,event=branch  # the branch\n"
+        "      type=ref,event=branch\n"
         "      # nothing\n"
-        '        type=raw,"value=a#b"\n'
+        "        type=raw,value=a#b c # d\n"
         "    image: |-\n"
         "      name=ghcr.io/acme/a,enable=true\n"
         "      docker.io/acme/a\n"
     )
     assert image.tags == (
         TagEntry("type=ref,event=branch", 6, 7),
-        TagEntry('type=raw,"value=a#b"', 8, 9),
+        TagEntry("type=raw,value=a#b c # d", 8, 9),
     )
     assert image.names == (
         TagEntry("name=ghcr.io/acme/a,enable=true", 10, 7),

@@ -335,3 +335,21 @@ def test_values_of_labels_and_arguments_are_filled_in_without_escapes() -> None:
         "a&b 2020 860c190"
     )
     assert isinstance(fill("{{nope}}", context), Fault)
+    assert fill("${{ github.ref_name }} {{sha}}", context) == "a&b 860c190"
+    unknown = fill("${{ github.ref_name }} {{nope}}", context)
+    assert isinstance(unknown, Fault)
+    assert (unknown.offset, unknown.message) == (25, "`nope` is not known here")
+    assert fill("{{sha}} ${{ github.reff }}", context) == Fault(
+        12, "`github.reff` is not known in an expression", "did you mean `github.ref`?"
+    )
+
+
+def test_what_the_payload_tells_of_the_commit_counts_where_nothing_was_read() -> None:
+    made = datetime(2020, 1, 9, 22, tzinfo=UTC)
+    event = TagPushed(REPOSITORY, PERSON, "v1", SHA, base_branch="stable", committed=made)
+    text = "{{base_ref}} {{commit_date 'YYYYMMDD'}}"
+    assert fill(text, context_of(event, NOW)) == "stable 20200109"
+    read = context_of(event, NOW, commit_date=datetime(2021, 1, 1, tzinfo=UTC))
+    assert fill(text, read) == "stable 20210101"
+    pushed = BranchPushed(REPOSITORY, PERSON, "main", SHA, None, None, committed=made)
+    assert fill(text, context_of(pushed, NOW)) == " 20200109"

@@ -63,7 +63,7 @@ def _header(host: HostKind, word: str) -> str:
 
 def golden_text(parsed: Parsed) -> str:
     document = {"kind": type(parsed).__name__, **asdict(parsed)}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ sends the same ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from bot.core.events import (
@@ -30,6 +31,7 @@ from bot.core.events import (
     TagDeleted,
     TagPushed,
 )
+from bot.core.ids import Sha
 from bot.hosts.fields import Fields, read
 from bot.hosts.github import vocabulary
 
@@ -76,6 +78,7 @@ def _branch(fields: Fields, branch: str) -> Parsed:
         before,
         head.prose("message") if head else None,
         forced=fields.flag("forced"),
+        committed=_committed(head, after),
     )
 
 
@@ -87,8 +90,29 @@ def _tag(fields: Fields, tag: str) -> Parsed:
     # `after` of an annotated tag is the tag object; only `head_commit` names the commit.
     if "head_commit" in fields.values and not fields.has("head_commit"):
         return Ignored(f"the tag {tag!r} is not on a commit")
-    commit = fields.inner("head_commit").sha("id")
-    return TagPushed(repository, sender, tag, commit, moved=before is not None)
+    head = fields.inner("head_commit")
+    commit = head.sha("id")
+    return TagPushed(
+        repository,
+        sender,
+        tag,
+        commit,
+        moved=before is not None,
+        base_branch=_base_branch(fields),
+        committed=_committed(head, commit),
+    )
+
+
+def _base_branch(fields: Fields) -> str | None:
+    """Not documented, and for show in tags only: what is no branch is left out."""
+    base = fields.values.get("base_ref")
+    if not isinstance(base, str) or not base.startswith("refs/heads/"):
+        return None
+    return fields.text("base_ref").removeprefix("refs/heads/") or None
+
+
+def _committed(head: Fields | None, sha: Sha) -> datetime | None:
+    return head.moment("timestamp") if head and head.values.get("id") == sha else None
 
 
 def _pull_request(fields: Fields) -> Parsed:

@@ -63,6 +63,7 @@ def _push(fields: Fields) -> Parsed:
         return BranchDeleted(repository, sender, branch, before)
     options = fields.inner_or_none("push_options")
     ci = options.inner_or_none("ci") if options else None
+    head = _commit(fields, after)
     # Nothing here tells a force push; who needs to know asks for the merge base.
     return BranchPushed(
         repository,
@@ -70,17 +71,15 @@ def _push(fields: Fields) -> Parsed:
         branch,
         after,
         before,
-        _message(fields, after),
+        head.prose("message") if head else None,
         skip_asked=bool(ci and ci.values.get("skip")),
+        committed=head.moment("timestamp") if head else None,
     )
 
 
-def _message(fields: Fields, head: str) -> str | None:
-    """The head commit's own message. The newest 20 are listed; a new branch lists none."""
-    for commit in fields.items("commits"):
-        if commit.values.get("id") == head:
-            return commit.prose("message")
-    return None
+def _commit(fields: Fields, sha: str) -> Fields | None:
+    """That commit of the list. The newest 20 are in it; a new branch lists none."""
+    return next((one for one in fields.items("commits") if one.values.get("id") == sha), None)
 
 
 def _tag_push(fields: Fields) -> Parsed:
@@ -95,7 +94,11 @@ def _tag_push(fields: Fields) -> Parsed:
     # `after` of an annotated tag is the tag object; `checkout_sha` is the commit under it.
     if "checkout_sha" in fields.values and not fields.has("checkout_sha"):
         return Ignored(f"the tag {tag!r} is not on a commit")
-    return TagPushed(repository, sender, tag, fields.sha("checkout_sha"), moved=before is not None)
+    commit = fields.sha("checkout_sha")
+    head = _commit(fields, commit)
+    committed = head.moment("timestamp") if head else None
+    moved = before is not None
+    return TagPushed(repository, sender, tag, commit, moved=moved, committed=committed)
 
 
 def _merge_request(fields: Fields) -> Parsed:
