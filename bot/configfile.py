@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bot.core.centralconfig import CentralConfig
@@ -16,14 +16,19 @@ LOG = logging.getLogger("pushwright.config")
 
 _LOOK_EVERY = 5.0
 
+Files = Callable[[CentralConfig], Iterable[tuple[str, str]]]
+"""Paths of files that the config names, each with what names it."""
+
 
 class ConfigFile:
     """Holds the last good config. A file with mistakes leaves it in force and says so once."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Raises SettingsMistake when there is no good config to begin with."""
+    def __init__(self, path: Path, clock: Clock, files: Files | None = None) -> None:
+        """`files`: those that this process reads; it may have no sight of others.
+        Raises SettingsMistake when there is no good config to begin with."""
         self._path = path
         self._clock = clock
+        self._files = files or all_files
         self._lock = threading.Lock()
         self._looked_at = clock.monotonic()
         self._text = self._read()
@@ -64,7 +69,7 @@ class ConfigFile:
         """What does not keep the config from being used, and still wants to be mended."""
         for warning in self._current.warnings:
             LOG.warning("%s", warning)
-        for path, what, why in missing_files(self._current):
+        for path, what, why in missing_files(self._current, self._files):
             LOG.warning("%s: the file %s of %s can't be read: %s", self._path, path, what, why)
 
     def _read(self) -> bytes:
@@ -77,10 +82,12 @@ class ConfigFile:
             ) from error
 
 
-def missing_files(config: CentralConfig) -> tuple[tuple[str, str, str], ...]:
+def missing_files(
+    config: CentralConfig, files: Files | None = None
+) -> tuple[tuple[str, str, str], ...]:
     """Files that the config names and that can't be opened: path, what names it, why not."""
     found = []
-    for path, what in _files(config):
+    for path, what in (files or all_files)(config):
         try:
             with Path(path).open("rb"):
                 pass
@@ -89,12 +96,24 @@ def missing_files(config: CentralConfig) -> tuple[tuple[str, str, str], ...]:
     return tuple(found)
 
 
-def _files(config: CentralConfig) -> Iterator[tuple[str, str]]:
+def all_files(config: CentralConfig) -> Iterator[tuple[str, str]]:
+    yield from credential_files(config)
+    yield from webhook_files(config)
+
+
+def webhook_files(config: CentralConfig) -> Iterator[tuple[str, str]]:
+    """What the web process reads, and nothing else does."""
+    for source in config.sources.values():
+        for path in (*source.webhook_secret_files, *source.signing_key_files):
+            yield path, f"source {source.name}"
+
+
+def credential_files(config: CentralConfig) -> Iterator[tuple[str, str]]:
+    """What the worker reads: credentials, certificates, build secrets."""
     for source in config.sources.values():
         where = f"source {source.name}"
-        single = (source.token_file, source.ca_file, source.app and source.app.private_key_file)
-        several = (*source.webhook_secret_files, *source.signing_key_files)
-        yield from ((path, where) for path in (*single, *several) if path)
+        key = source.app and source.app.private_key_file
+        yield from ((path, where) for path in (source.token_file, source.ca_file, key) if path)
     for registry in config.registries.values():
         paths = (
             registry.bot_auth_file,

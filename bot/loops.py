@@ -51,7 +51,15 @@ class Bell:
 class Worker:
     """Runs loops until told to stop or until one of them breaks."""
 
-    def __init__(self, loops: Sequence[Loop], wait: Callable[[float], bool], clock: Clock) -> None:
+    def __init__(
+        self,
+        loops: Sequence[Loop],
+        wait: Callable[[float], bool],
+        clock: Clock,
+        beat: Callable[[], None] | None = None,
+    ) -> None:
+        """`beat` is called every second while no loop hangs, for whoever watches the process."""
+        self._beat = beat
         self._loops = loops
         self._wait = wait
         self._clock = clock
@@ -82,6 +90,8 @@ class Worker:
                     LOG.error("loop %s hangs for %.0f s", name, now - beat)
                     self._broken.append(name)
                     self._stop.set()
+            if self._beat is not None and not self._stop.is_set():
+                self._beat()
         self._bell.ring()
         until = self._clock.monotonic() + _STOP_WITHIN
         for thread in threads:

@@ -37,6 +37,11 @@ SETTINGS = (
     ),
     Setting("PUSHWRIGHT_LISTEN", "127.0.0.1:8080", "address of the web process"),
     Setting("PUSHWRIGHT_WEB_THREADS", "16", "threads of a web worker"),
+    Setting(
+        "PUSHWRIGHT_HEARTBEAT_FILE",
+        "none",
+        "file that the worker touches every second while its loops go round, for liveness probes",
+    ),
     Setting("PUSHWRIGHT_LOG_LEVEL", "info", "debug, info, warning or error"),
 )
 
@@ -49,6 +54,7 @@ class Settings:
     listen: str
     web_threads: int
     log_level: str
+    heartbeat: Path | None = None
 
     @property
     def attempts(self) -> Path:
@@ -87,6 +93,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         listen=listen,
         web_threads=int(threads),
         log_level=level,
+        heartbeat=Path(beat) if (beat := environment.get("PUSHWRIGHT_HEARTBEAT_FILE")) else None,
     )
 
 

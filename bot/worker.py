@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from bot.clock import SystemClock
-from bot.configfile import ConfigFile
+from bot.configfile import ConfigFile, credential_files
 from bot.core.centralconfig import CentralConfig
 from bot.core.ids import HostKind, SourceName
 from bot.executors.docker.executor import DockerExecutor, Surroundings
@@ -51,7 +53,7 @@ class LiveHosts:
 def make_worker(settings: Settings) -> Worker:
     """Raises SettingsMistake, SchemaTooNew or Temporary, in words for an administrator."""
     clock = SystemClock()
-    config = ConfigFile(settings.config, clock)
+    config = ConfigFile(settings.config, clock, credential_files)
     store = open_store(settings.database_url)
     registries = ConfiguredRegistries(config.current, clock)
     registry = RegistryClient(registries.endpoint, clock)
@@ -66,7 +68,18 @@ def make_worker(settings: Settings) -> Worker:
     )
     hosts = LiveHosts(config.current, clock)
     ports = Ports(store, hosts, executor, clock, config.current)
-    return Worker(_loops(ports, registry), store.wait, clock)
+    return Worker(_loops(ports, registry), store.wait, clock, _beat(settings.heartbeat))
+
+
+def _beat(file: Path | None) -> Callable[[], None] | None:
+    if file is None:
+        return None
+
+    def beat() -> None:
+        with suppress(OSError):  # the file grows old, and whoever probes it ends the process
+            file.touch()
+
+    return beat
 
 
 def _loops(ports: Ports, registry: RegistryClient) -> Sequence[Loop]:

@@ -58,14 +58,14 @@ class Web:
 def build() -> Web:
     """Raises SettingsMistake where the settings, the central config or a secret can't be used."""
     from bot.clock import SystemClock
-    from bot.configfile import ConfigFile
+    from bot.configfile import ConfigFile, webhook_files
     from bot.storage import Store
     from bot.web.sources import ConfiguredSources
 
     settings = read_settings()
     start_logging(settings.log_level)
     clock = SystemClock()
-    config = ConfigFile(settings.config, clock)
+    config = ConfigFile(settings.config, clock, webhook_files)
     sources = ConfiguredSources(config.current, clock.monotonic)
     opened: list[Store] = []
 

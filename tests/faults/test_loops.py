@@ -111,3 +111,26 @@ def test_a_listener_that_fails_for_a_while_rings_again() -> None:
     worker.stop()
     thread.join(20)
     assert good == [True]
+
+
+def test_the_heart_beats_until_a_loop_hangs() -> None:
+    clock, beats, leave = TurnedClock(), list[float](), threading.Event()
+    twice = threading.Event()
+
+    def beat() -> None:
+        beats.append(clock.offset)
+        if len(beats) == 2:
+            twice.set()
+
+    def step() -> bool:
+        return leave.wait(20)
+
+    loops = [Loop("slow", step, 0.05, stuck=900.0)]
+    thread, good = run(Worker(loops, quiet, clock, beat))
+    assert twice.wait(20)
+    clock.offset = 901.0
+    thread.join(1.2)
+    leave.set()
+    thread.join(20)
+    assert good == [False]
+    assert beats.count(901.0) <= 1  # the one that was on its way
