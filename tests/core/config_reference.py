@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +21,24 @@ def generated() -> Iterator[tuple[Path, str]]:
     """Files that are made from the tables of keys, and what they have to hold."""
     yield ROOT / "config" / "pushwright.schema.json", configschema.repository_schema()
     yield ROOT / "config" / "pushwright-central.schema.json", configschema.central_schema()
+    values = ROOT / "chart" / "values.schema.json"
+    yield values, with_config(values.read_text())
     for name, tables in (
         ("config.md", configschema.repository_tables()),
         ("central-config.md", configschema.central_tables()),
     ):
         page = ROOT / "docs" / name
         yield page, configschema.with_tables(page.read_text(), tables)
+
+
+def with_config(values: str) -> str:
+    """The schema of the chart's values, with that of the central config in it: helm refuses its
+    typos, too. Draft 7, which every release of helm reads; nothing in ours is newer."""
+    schema = json.loads(values)
+    central = json.loads(configschema.central_schema())
+    del central["$schema"]
+    schema["definitions"]["config"] = central
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def golden() -> Iterator[tuple[Path, str]]:
