@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.core.builds import LogLine, Observation
-from bot.core.events import Repository, RequestHead
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths
 from bot.core.ids import Digest, RepositoryId, Role, Sha, SourceName
 from bot.core.reports import CommitStatus
@@ -125,8 +126,10 @@ class GitHost(Protocol):
     def role(self, repository: Repository, person_id: int | None, login: str) -> Role:
         """By numeric id (a login can be recycled); NONE for unknown people."""
 
-    def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> None:
-        """Latest wins. NotFound: the commit is gone (terminal). Repeating is harmless."""
+    def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> float | None:
+        """Latest wins. NotFound: the commit is gone (terminal). Repeating is harmless. The answer:
+        when the host took it, by its own clock in whole seconds since the epoch; None where it
+        does not say, or showed something like it before."""
 
     def read_status(self, repository: Repository, sha: Sha, context: str) -> CommitStatus | None:
         """The latest status of that context as the host shows it; None: there is none."""
@@ -136,6 +139,16 @@ class GitHost(Protocol):
     ) -> int | None:
         """Edit the comment with our marker or make one; its id. None: somebody deleted the comment
         `known_id` or the conversation is locked, and it stays away."""
+
+    def is_own(self, repository: Repository, person: Person) -> bool:
+        """Whether that is who we are at the host."""
+
+    def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
+        """Repeating is harmless. False: this host takes no reaction there (GitLab on commits), or
+        the conversation is locked. NotFound: the comment is gone."""
+
+    def comment_on_commit(self, repository: Repository, sha: Sha, marker: str, body: str) -> None:
+        """Makes the comment unless one of ours with the marker is there."""
 
     def clone_credential(self, repository: Repository) -> CloneCredential | None:
         """Read-only and short-lived where the host allows; None where none is needed."""

@@ -142,6 +142,8 @@ class CommentCreated:
     number: int | None = None
     sha: Sha | None = None
     request_open: bool = True
+    created_at: float | None = None
+    """Seconds since the epoch, by the host's clock."""
 
 
 @dataclass(frozen=True, slots=True)

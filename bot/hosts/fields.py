@@ -121,6 +121,18 @@ class Fields:
             return None
         return moment if moment.tzinfo is not None else None
 
+    def seconds(self, name: str) -> float | None:
+        """The same in seconds since the epoch. GitLab's hooks write `2026-11-25 10:00:00 UTC`."""
+        value = self.values.get(name)
+        if isinstance(value, str) and value.endswith(" UTC"):
+            try:
+                moment = datetime.fromisoformat(f"{value.removesuffix(' UTC')}+00:00")
+            except ValueError:
+                return None
+            return moment.timestamp()
+        found = self.moment(name)
+        return None if found is None else found.timestamp()
+
     def number(self, name: str) -> int:
         """A positive id or number that fits 63 bits."""
         value = self.values.get(name)

@@ -11,7 +11,8 @@ from typing import Final
 from urllib.parse import quote
 
 from bot.core.centralconfig import Source
-from bot.core.events import Repository, RequestHead
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths, KnownPaths, UnknownPaths
 from bot.core.ids import RepositoryId, Role, Sha
 from bot.core.reports import CommitStatus
@@ -198,8 +199,8 @@ class GitHubHost:
         user, role = answer.read(answers.role)
         return role if user.id == person_id else None
 
-    def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> None:
-        self._reports.set_status(selected(repository), sha, status)
+    def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> float | None:
+        return self._reports.set_status(selected(repository), sha, status)
 
     def read_status(self, repository: Repository, sha: Sha, context: str) -> CommitStatus | None:
         return self._reports.read_status(selected(repository), sha, context)
@@ -208,6 +209,15 @@ class GitHubHost:
         self, repository: Repository, number: int, marker: str, body: str, known_id: int | None
     ) -> int | None:
         return self._reports.upsert_comment(selected(repository), number, marker, body, known_id)
+
+    def is_own(self, repository: Repository, person: Person) -> bool:
+        return self._reports.is_own(selected(repository), person)
+
+    def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
+        return self._reports.react(selected(repository), spot, reaction)
+
+    def comment_on_commit(self, repository: Repository, sha: Sha, marker: str, body: str) -> None:
+        self._reports.comment_on_commit(selected(repository), sha, marker, body)
 
     def clone_credential(self, repository: Repository) -> CloneCredential:
         return self._access.clone_credential(repository)

@@ -46,6 +46,8 @@ class Answer:
 
     text: str
     what: str
+    at: float | None = None
+    """When it was answered, by GitHub's clock, in whole seconds since the epoch."""
 
     def read(self, understand: Callable[[Fields], T]) -> T:
         """The answer as an object; Temporary where it is no JSON (a proxy's page, mostly)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import Person
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
 from bot.hosts.fields import Fields
@@ -15,6 +18,13 @@ from bot.ports import Forbidden, NotFound
 _BODY: Final = 65_536
 """https://github.com/mshick/add-pr-comment/issues/93: a longer body is refused."""
 
+_REACTIONS: Final[Mapping[Reaction, str]] = {
+    Reaction.ACCEPTED: "rocket",
+    Reaction.REFUSED: "confused",
+    Reaction.NOTHING: "+1",
+}
+"""https://docs.github.com/en/rest/reactions/reactions#about-reactions"""
+
 
 class GitHubReports:
     """`selector` is `/repositories/{id}` everywhere. Comments are our own by our user's id, or by
@@ -24,14 +34,14 @@ class GitHubReports:
         self._access = access
         self._login = bot_login
 
-    def set_status(self, selector: str, sha: Sha, status: CommitStatus) -> None:
+    def set_status(self, selector: str, sha: Sha, status: CommitStatus) -> float | None:
         body = {
             "state": answers.TO_GITHUB[status.state],
             "context": status.context,
             "description": described(status.description),
             "target_url": web_address(status.target_url),
         }
-        self._access.ask("POST", selector, f"/statuses/{sha}", body=body)
+        return self._access.ask("POST", selector, f"/statuses/{sha}", body=body).at
 
     def read_status(self, selector: str, sha: Sha, context: str) -> CommitStatus | None:
         """From the combined status, which lists the newest of each context."""
@@ -49,7 +59,7 @@ class GitHubReports:
     def upsert_comment(
         self, selector: str, number: int, marker: str, body: str, known_id: int | None
     ) -> int | None:
-        text = {"body": body if len(body) <= _BODY else body[: _BODY - 1] + "…"}
+        text = _fitting(body)
         target = known_id or self._own_comment(selector, number, marker)
         try:
             if target is None:
@@ -68,17 +78,42 @@ class GitHubReports:
         return target
 
     def _own_comment(self, selector: str, number: int, marker: str) -> int | None:
+        return self._own(selector, f"/issues/{number}/comments", marker)
+
+    def _own(self, selector: str, path: str, marker: str) -> int | None:
         """The first comment that has the marker and is ours: anybody may write the marker."""
-        me = None if self._login else self._access.own_id(selector)
 
         def ours(row: Fields) -> int | None:
             author = answers.person(row.inner_or_none("user"))
-            mine = author.login == self._login if self._login else author.id == me
-            found = mine and marker in (row.prose("body") or "")
+            found = marker in (row.prose("body") or "") and self.is_own(selector, author)
             return row.number("id") if found else None
 
         def page(index: int) -> list[int | None]:
-            path = f"/issues/{number}/comments"
             return self._access.ask("GET", selector, path, at(index)).each(ours)
 
         return next((row for row in every(page)[0] if row is not None), None)
+
+    def is_own(self, selector: str, person: Person) -> bool:
+        if self._login:
+            return person.login == self._login
+        return person.id is not None and person.id == self._access.own_id(selector)
+
+    def react(self, selector: str, spot: Spot, reaction: Reaction) -> bool:
+        comments = "/issues/comments" if spot.number is not None else "/comments"
+        path = f"{comments}/{spot.comment_id}/reactions"
+        try:
+            self._access.ask("POST", selector, path, body={"content": _REACTIONS[reaction]})
+        except Forbidden as error:
+            if "locked" in str(error).lower():
+                return False
+            raise
+        return True
+
+    def comment_on_commit(self, selector: str, sha: Sha, marker: str, body: str) -> None:
+        path = f"/commits/{sha}/comments"
+        if self._own(selector, path, marker) is None:
+            self._access.ask("POST", selector, path, body=_fitting(body))
+
+
+def _fitting(body: str) -> dict[str, str]:
+    return {"body": body if len(body) <= _BODY else body[: _BODY - 1] + "…"}

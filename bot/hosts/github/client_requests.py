@@ -22,6 +22,7 @@ from bot.hosts.github.client_answers import Answer
 from bot.hosts.transport import (
     TIMEOUT,
     HostSession,
+    http_date,
     quoted,
     retry_after,
     session_of,
@@ -122,7 +123,7 @@ class GitHubRequests:
             raise Permanent(f"GitHub: {what}: the client refused it ({reason})") from error
         if status >= 400:
             _refuse(status, headers, text, what, auth.token)
-        return Answer(text, f"GitHub: {what}")
+        return Answer(text, f"GitHub: {what}", http_date(headers.get("date", "")))
 
 
 def _refuse(status: int, headers: Mapping[str, str], text: str, what: str, token: str) -> NoReturn:

@@ -165,6 +165,7 @@ def _issue_comment(fields: Fields) -> Parsed:
         comment.prose("body") or "",
         number=issue.number("number"),
         request_open=issue.text_or_none("state") != "closed",
+        created_at=comment.seconds("created_at"),
     )
 
 
@@ -178,6 +179,7 @@ def _commit_comment(fields: Fields) -> Parsed:
         comment.number("id"),
         comment.prose("body") or "",
         sha=comment.sha("commit_id"),
+        created_at=comment.seconds("created_at"),
     )
 
 

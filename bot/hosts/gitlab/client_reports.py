@@ -7,8 +7,11 @@ app/services/ci/create_commit_status_service.rb of GitLab.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import Person
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
 from bot.hosts.fields import Fields
@@ -21,6 +24,12 @@ _NOTE: Final = 1_000_000
 _REMEMBERED: Final = 512
 _AGAIN: Final = 2.0
 """Seconds after which a status that was refused and yet is behind is sent again."""
+
+_AWARDS: Final[Mapping[Reaction, str]] = {
+    Reaction.ACCEPTED: "rocket",
+    Reaction.REFUSED: "confused",
+    Reaction.NOTHING: "thumbsup",
+}
 
 _Key = tuple[str, Sha, str | None]
 
@@ -35,18 +44,20 @@ class GitLabReports:
         self._me: int | None = None
         self._pipelines: OrderedDict[_Key, tuple[int, str]] = OrderedDict()
 
-    def set_status(self, project: str, sha: Sha, status: CommitStatus) -> None:
+    def set_status(self, project: str, sha: Sha, status: CommitStatus) -> float | None:
         pipeline = self._pipeline(project, sha, status.ref)
         try:
             self._send(project, sha, status, pipeline)
         except Transition as error:
             self._accept(project, sha, status, error)
+            return None
         except NotFound:
             if pipeline is None:
                 raise
             # The pipeline was deleted or archived since: let GitLab find or make one by the ref.
             del self._pipelines[project, sha, status.ref]
             self._send(project, sha, status, None)
+        return self._requests.answered_at()
 
     def _send(
         self, project: str, sha: Sha, status: CommitStatus, pipeline: tuple[int, str] | None
@@ -113,7 +124,7 @@ class GitLabReports:
         self, project: str, number: int, marker: str, body: str, known_id: int | None
     ) -> int | None:
         notes = f"{project}/merge_requests/{number}/notes"
-        text = {"body": body if len(body) <= _NOTE else body[: _NOTE - 1] + "…"}
+        text = _fitting(body)
         target = known_id or self._own_note(notes, marker)
         try:
             if target is None:
@@ -136,21 +147,55 @@ class GitLabReports:
 
     def _own_note(self, notes: str, marker: str) -> int | None:
         """The oldest note that has the marker and is ours: anybody may write the marker."""
-        me = None if self._login else self._own_id()
 
         def ours(row: Fields) -> int | None:
-            author = answers.person(row.inner_or_none("author"))
-            mine = author.login == self._login if self._login else author.id == me
-            found = mine and marker in (row.prose("body") or "")
-            return row.number("id") if found else None
+            return row.number("id") if self._marked(row, marker) else None
 
         rows, _ = self._requests.every(notes, ours, {"sort": "asc", "order_by": "created_at"})
         return next((row for row in rows if row is not None), None)
+
+    def _marked(self, note: Fields, marker: str) -> bool:
+        author = answers.person(note.inner_or_none("author"))
+        return marker in (note.prose("body") or "") and self.is_own(author)
+
+    def is_own(self, person: Person) -> bool:
+        if self._login:
+            return person.login == self._login
+        return person.id is not None and person.id == self._own_id()
+
+    def react(self, project: str, spot: Spot, reaction: Reaction) -> bool:
+        if spot.number is None:
+            return False  # https://docs.gitlab.com/api/emoji_reactions/ knows no commits
+        note = f"{project}/merge_requests/{spot.number}/notes/{spot.comment_id}"
+        try:
+            self._requests.ask("post", f"{note}/award_emoji", body={"name": _AWARDS[reaction]})
+        except NotFound as error:
+            # "404 Award Emoji Name has already been taken": GitLab's word for a repetition.
+            if "already been taken" not in str(error):
+                raise
+        except Forbidden:
+            if self._locked(project, spot.number):
+                return False
+            raise
+        return True
+
+    def comment_on_commit(self, project: str, sha: Sha, marker: str, body: str) -> None:
+        path = f"{project}/repository/commits/{sha}/discussions"
+
+        def ours(discussion: Fields) -> bool:
+            return any(self._marked(note, marker) for note in discussion.items("notes"))
+
+        if not any(self._requests.every(path, ours)[0]):
+            self._requests.ask("post", path, body=_fitting(body))
 
     def _own_id(self) -> int:
         if self._me is None:
             self._me = self._requests.one("/user", lambda user: user.number("id"))
         return self._me
+
+
+def _fitting(body: str) -> dict[str, str]:
+    return {"body": body if len(body) <= _NOTE else body[: _NOTE - 1] + "…"}
 
 
 def _last_pipeline(commit: Fields) -> tuple[int, str] | None:

@@ -15,6 +15,7 @@ from bot.core.centralconfig import Source
 from bot.hosts.fields import Fields, Unreadable
 from bot.hosts.transport import (
     TIMEOUT,
+    http_date,
     quoted,
     read_secret,
     retry_after,
@@ -59,6 +60,10 @@ class GitLabRequests:
 
     def close(self) -> None:
         self._session.close()
+
+    def answered_at(self) -> float | None:
+        """When GitLab answered last, by its own clock, in whole seconds since the epoch."""
+        return http_date(self._session.last.get("date", ""))
 
     def token(self) -> str:
         return read_secret(self._file)

@@ -180,6 +180,7 @@ def _note(fields: Fields) -> Parsed:
         return Ignored("a note that GitLab wrote itself")
     kind = note.text("noteable_type")
     text, number = note.prose("note") or "", note.number("id")
+    created = note.seconds("created_at")
     match kind:
         case "MergeRequest":
             request = fields.inner("merge_request")
@@ -192,10 +193,12 @@ def _note(fields: Fields) -> Parsed:
                 number=request.number("iid"),
                 sha=last.sha("id") if last else None,
                 request_open=request.text_or_none("state") not in ("closed", "merged", "locked"),
+                created_at=created,
             )
         case "Commit":
             sha = fields.inner("commit").sha("id")
-            return CommentCreated(_repository(fields), _user(fields), number, text, sha=sha)
+            where, author = _repository(fields), _user(fields)
+            return CommentCreated(where, author, number, text, sha=sha, created_at=created)
         case _:
             return Ignored(f"a comment on {kind[:80]!r}, not on a merge request or commit")
 

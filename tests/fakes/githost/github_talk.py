@@ -34,6 +34,10 @@ class Talk:
             Route("POST", "/issues/{number}/comments", self.comment),
             Route("GET", "/issues/comments/{number}", self.one_comment),
             Route("PATCH", "/issues/comments/{number}", self.edit),
+            Route("POST", "/issues/comments/{number}/reactions", self.react),
+            Route("POST", "/comments/{number}/reactions", self.react),
+            Route("GET", "/commits/{sha}/comments", self.commit_comments),
+            Route("POST", "/commits/{sha}/comments", self.comment_commit),
             Route("GET", "/collaborators/{login}/permission", self.permission),
         )
 
@@ -129,6 +133,38 @@ class Talk:
             comment.body = _body(asked)
             comment.edited += 1
         return Answer.of(self.shapes.comment(repository, comment))
+
+    def react(self, asked: Asked, repository: Repository, token: Token, number: str) -> Answer:
+        comment = _comment(repository, number)
+        if (comment.number is None) == ("/issues/" in asked.path):
+            raise Refused(404, "Not Found")
+        request = repository.requests.get(comment.number or 0)
+        if request is not None and request.locked:
+            raise Refused(403, "Unable to react because the conversation is locked.")
+        word = asked.json().get("content")
+        mine = (word, token.person.id)
+        with self.world.changing():
+            known = mine in comment.reactions
+            if not known:
+                comment.reactions.append(mine)
+        answer = {"id": 1, "content": word, "user": self.shapes.person(token.person)}
+        return Answer.of(answer, 200 if known else 201)
+
+    def commit_comments(self, asked: Asked, repository: Repository, sha: str) -> Answer:
+        chosen = [c for c in repository.comments.values() if c.sha == sha]
+        return Answer.of([self.shapes.comment(repository, c) for c in page(asked, chosen)])
+
+    def comment_commit(
+        self, asked: Asked, repository: Repository, token: Token, sha: str
+    ) -> Answer:
+        if repository.git.resolve(sha) is None:
+            raise Refused(422, f"No commit found for SHA: {sha}")
+        with self.world.changing():
+            made = Comment(
+                self.world.number(), None, token.person, _body(asked), self.world.now(), sha
+            )
+            repository.comments[made.id] = made
+        return Answer.of(self.shapes.comment(repository, made), 201)
 
     def permission(self, asked: Asked, repository: Repository, login: str) -> Answer:
         person = next((p for p in self.world.people.values() if p.login == login), None)

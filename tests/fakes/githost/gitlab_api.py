@@ -45,6 +45,13 @@ class GitLabApi:
             Route("GET", project + "/merge_requests/{number}/notes", self._notes),
             Route("POST", project + "/merge_requests/{number}/notes", self._note),
             Route("PUT", project + "/merge_requests/{number}/notes/{note}", self._edit),
+            Route(
+                "POST",
+                project + "/merge_requests/{number}/notes/{note}/award_emoji",
+                self._award,
+            ),
+            Route("GET", project + "/repository/commits/{sha}/discussions", self._discussions),
+            Route("POST", project + "/repository/commits/{sha}/discussions", self._discuss),
             Route("GET", project + "/members/all/{number}", self._member),
         )
 
@@ -258,6 +265,37 @@ class GitLabApi:
         comment.body = _body(asked)
         comment.edited += 1
         return Answer.of(self._shapes.note(project, comment))
+
+    def _award(
+        self, asked: Asked, token: Token, project: Repository, number: str, note: str
+    ) -> Answer:
+        request, comment = self._one(project, number), project.comments.get(int(note))
+        if comment is None or comment.number != request.number:
+            raise Refused(404, {"message": "404 Not found"})
+        if request.locked:
+            raise Refused(403, {"message": "403 Forbidden"})
+        mine = (str(asked.json().get("name")), token.person.id)
+        if mine in comment.reactions:
+            text = "404 Award Emoji Name has already been taken Not Found"
+            raise Refused(404, {"message": text})
+        comment.reactions.append(mine)
+        return Answer.of({"id": 1, "name": mine[0], "awardable_id": comment.id}, 201)
+
+    def _discussions(self, asked: Asked, token: Token, project: Repository, sha: str) -> Answer:
+        rows = [c for c in project.comments.values() if c.sha == sha]
+        return _listed(asked, [self._discussion(project, row) for row in rows])
+
+    def _discuss(self, asked: Asked, token: Token, project: Repository, sha: str) -> Answer:
+        if project.git.resolve(sha) is None:
+            raise Refused(404, {"message": "404 Commit Not Found"})
+        number, now = self._world.number(), self._world.now()
+        made = Comment(number, None, token.person, _body(asked), now, sha)
+        project.comments[made.id] = made
+        return Answer.of(self._discussion(project, made), 201)
+
+    def _discussion(self, project: Repository, row: Comment) -> Json:
+        shown = self._shapes.note(project, row)
+        return {"id": f"{row.id:040x}", "individual_note": False, "notes": [shown]}
 
     def _member(self, asked: Asked, token: Token, project: Repository, number: str) -> Answer:
         person = self._world.people.get(int(number))

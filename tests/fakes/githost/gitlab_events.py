@@ -6,6 +6,7 @@ Shapes: https://docs.gitlab.com/user/project/integrations/webhook_events/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot.core.ids import ZERO_SHA
 from tests.fakes.githost.gitlab_shapes import GitLabShapes
@@ -145,6 +146,7 @@ class GitLabEvents:
             "author_id": comment.author.id,
             "system": False,
             "action": "create",
+            "created_at": _stamp(comment.at),
             "commit_id": comment.sha,
             "project_id": repository.id,
         }
@@ -186,3 +188,8 @@ class GitLabEvents:
             "project": self.shapes.hook_project(repository),
             "project_id": repository.id,
         }
+
+
+def _stamp(at: float) -> str:
+    """As GitLab's hooks write times."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

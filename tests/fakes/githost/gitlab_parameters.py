@@ -2,7 +2,7 @@
 
 Sources: https://docs.gitlab.com/api/projects/, /api/commits/, /api/repository_files/,
 /api/repositories/, /api/branches/, /api/tags/, /api/merge_requests/, /api/notes/, /api/members/,
-/api/users/.
+/api/users/, /api/emoji_reactions/, /api/discussions/.
 """
 
 from __future__ import annotations
@@ -110,6 +110,19 @@ REQUESTS = (
     ),
     Documented(
         "PUT", _MERGE_REQUEST + "/notes/{note}", body={"body": SOME}, required=frozenset({"body"})
+    ),
+    Documented(
+        "POST",
+        _MERGE_REQUEST + "/notes/{note}/award_emoji",
+        body={"name": r"[a-z0-9_+-]+"},
+        required=frozenset({"name"}),
+    ),
+    Documented("GET", _REPOSITORY + "/commits/{sha}/discussions", PAGES),
+    Documented(
+        "POST",
+        _REPOSITORY + "/commits/{sha}/discussions",
+        body={"body": SOME, "created_at": SOME, "position": ANY},
+        required=frozenset({"body"}),
     ),
     Documented("GET", _PROJECT + "/members/all/{user}"),
 )

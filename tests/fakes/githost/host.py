@@ -65,7 +65,7 @@ class FakeHost:
         self.limits = Limits(now)
         self.check = check
         self.violations: list[str] = []
-        self._server = HostServer(port, self._answer, self.faults)
+        self._server = HostServer(port, self._answer, self.faults, now)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         github = kind is HostKind.GITHUB

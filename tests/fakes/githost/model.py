@@ -70,6 +70,8 @@ class Comment:
     at: float
     sha: str | None = None
     edited: int = 0
+    reactions: list[tuple[str, int]] = field(default_factory=list)
+    """(word of the host, id of the person)"""
 
 
 @dataclass(slots=True)

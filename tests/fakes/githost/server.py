@@ -27,15 +27,22 @@ class Record:
 
 
 class HostServer(ThreadingHTTPServer):
-    """Loopback only. `answer` is called on the connection's own thread."""
+    """Loopback only. `answer` is called on the connection's own thread. `now`: the host's clock."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, answer: Callable[[Asked], Answer], faults: Faults) -> None:
+    def __init__(
+        self,
+        port: int,
+        answer: Callable[[Asked], Answer],
+        faults: Faults,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answer = answer
+        self.now = now
         self.faults = faults
         self.records: list[Record] = []
 
@@ -101,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             names = {name.lower() for name, _ in answer.headers}
             self.send_response_only(answer.status)
             if "date" not in names:
-                self.send_header("Date", self.date_time_string())
+                self.send_header("Date", self.date_time_string(self.server.now()))
             for name, value in answer.headers:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))

@@ -1,0 +1,112 @@
+"""The Git host port, the same on GitHub and GitLab: who we are, reactions, comments on commits,
+and when a status was taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import Person
+from bot.core.ids import HostKind, Sha
+from bot.core.reports import CommitStatus, StatusState
+from bot.hosts.factory import Hosts
+from bot.ports import NotFound
+from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
+from tests.fakes.openapi_documents import request_check
+
+MARKER = "<!-- pushwright:answer:7 -->"
+AT = 1_764_000_000.75
+WORDS = {
+    Reaction.ACCEPTED: ("rocket", "rocket"),
+    Reaction.REFUSED: ("confused", "confused"),
+    Reaction.NOTHING: ("+1", "thumbsup"),
+}
+
+
+@pytest.fixture(params=list(HostKind))
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    check = request_check(request.param)
+    with staged(request.param, tmp_path, check=check, now=lambda: AT) as made:
+        made.commit("topic")
+        made.host.open_request(made.fake, "topic")
+        yield made
+
+
+def pending() -> CommitStatus:
+    return CommitStatus("pushwright", StatusState.PENDING, "waiting", None, "main")
+
+
+def test_a_status_was_taken_when_the_hosts_clock_says(stage: Stage) -> None:
+    at = stage.client.set_status(stage.repository, stage.first, pending())
+    assert at == int(AT)
+
+
+def test_a_repetition_that_gitlab_refuses_was_taken_nobody_knows_when(stage: Stage) -> None:
+    stage.client.set_status(stage.repository, stage.first, pending())
+    at = stage.client.set_status(stage.repository, stage.first, pending())
+    assert at == (int(AT) if stage.host.kind is HostKind.GITHUB else None)
+
+
+def test_who_we_are(stage: Stage) -> None:
+    own = stage.host.person("pushwright-bot")
+    other = stage.host.person("mallory")
+    assert stage.client.is_own(stage.repository, Person(own.id, own.login))
+    # The number counts: a login can be given up and taken by somebody else.
+    assert not stage.client.is_own(stage.repository, Person(other.id, own.login))
+    assert not stage.client.is_own(stage.repository, Person(None, "ghost"))
+
+
+def test_who_the_administrator_says_we_are(stage: Stage) -> None:
+    source = dataclasses.replace(stage.source, bot_login="mallory")
+    client = Hosts({SOURCE: source}, TurnedClock()).get(SOURCE)
+    assert client.is_own(stage.repository, Person(7, "mallory"))
+    assert not client.is_own(stage.repository, Person(7, "pushwright-bot"))
+    client.close()
+
+
+@pytest.mark.parametrize("reaction", list(Reaction))
+def test_reactions_on_requests(stage: Stage, reaction: Reaction) -> None:
+    comment = stage.host.comment(stage.fake, "/build", number=1)
+    spot = Spot(comment.id, number=1)
+    for _ in range(2):
+        assert stage.client.react(stage.repository, spot, reaction)
+    word = WORDS[reaction][stage.host.kind is HostKind.GITLAB]
+    assert comment.reactions == [(word, stage.host.person("pushwright-bot").id)]
+
+
+def test_reactions_on_commits_where_the_host_has_them(stage: Stage) -> None:
+    comment = stage.host.comment(stage.fake, "/build", sha=stage.first)
+    taken = stage.client.react(
+        stage.repository, Spot(comment.id, sha=stage.first), Reaction.ACCEPTED
+    )
+    assert taken == (stage.host.kind is HostKind.GITHUB)
+    assert len(comment.reactions) == taken
+
+
+def test_a_reaction_to_a_comment_that_is_gone(stage: Stage) -> None:
+    with pytest.raises(NotFound):
+        stage.client.react(stage.repository, Spot(4711, number=1), Reaction.ACCEPTED)
+
+
+def test_a_reaction_in_a_locked_conversation(stage: Stage) -> None:
+    comment = stage.host.comment(stage.fake, "/build", number=1)
+    stage.fake.requests[1].locked = True
+    assert not stage.client.react(stage.repository, Spot(comment.id, number=1), Reaction.REFUSED)
+
+
+def test_a_comment_on_a_commit_is_made_once(stage: Stage) -> None:
+    client, repository, sha = stage.client, stage.repository, stage.first
+    trap = stage.host.comment(stage.fake, f"{MARKER}\ntrap", sha=sha, by="mallory")
+    for text in ("one", "two"):
+        client.comment_on_commit(repository, sha, MARKER, f"{MARKER}\n{text}")
+    made = [comment for comment in stage.fake.comments.values() if comment.id != trap.id]
+    assert [(one.body, one.sha) for one in made] == [(f"{MARKER}\none", sha)]
+
+
+def test_a_comment_on_a_commit_that_is_gone(stage: Stage) -> None:
+    with pytest.raises(NotFound):
+        stage.client.comment_on_commit(stage.repository, Sha("1" * 40), MARKER, MARKER)
