@@ -62,6 +62,7 @@ def states(bot: BotProcesses) -> dict[str, str]:
         return dict(found.fetchall())
 
 
+@pytest.mark.timeout(240)
 def test_a_full_disk_is_said_and_forgiven(small: Path, tmp_path: Path) -> None:
     with (
         FakeHost(HostKind.GITHUB, tmp_path / "host") as host,
@@ -92,7 +93,8 @@ def test_a_full_disk_is_said_and_forgiven(small: Path, tmp_path: Path) -> None:
             if bot.running[part].poll() is not None:
                 bot.start(part)
         wanted = {"before", after, *taken}
-        deadline = time.monotonic() + 60
+        # A worker that could not give a delivery's lease back (60 s) waits for it to run out.
+        deadline = time.monotonic() + 100
         while not {states(bot).get(name) for name in wanted} <= {"done", "ignored"}:
             assert time.monotonic() < deadline, (states(bot), bot.log.read_text()[-3000:])
             time.sleep(0.1)
