@@ -83,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     _processes(commands)
     _offline(commands)
     _operations(commands)
+    _setup(commands)
     return parser
 
 
@@ -306,6 +307,43 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "pushwright cancel 3f2a91",
     )
     cancel.add_argument("build", metavar="BUILD", help="id or the start of one")
+
+
+def _setup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = _add(
+        commands,
+        "doctor",
+        _late("doctor.command", "doctor"),
+        "look at everything that the bot needs and name what is missing",
+        "PUSHWRIGHT_CONFIG=pushwright.yaml pushwright doctor",
+    )
+    doctor.add_argument(
+        "--deep",
+        action="store_true",
+        help="try out what leaves traces as well: uploads that are given up, probe pods, three "
+        "chained builds; look at all repositories",
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON document")
+    hooks = _add(
+        commands,
+        "hooks",
+        _late("hooksync", "command"),
+        "create and repair the webhooks of all served repositories",
+        "pushwright hooks sync --dry-run",
+    )
+    hooks.add_argument("action", choices=("sync",), metavar="sync", help="the only thing to do")
+    hooks.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    hooks.add_argument(
+        "--secret",
+        action="store_true",
+        help="write the secret again everywhere, after it was changed",
+    )
+    hooks.add_argument(
+        "--repository",
+        action="append",
+        metavar="PATH",
+        help="only this one, may be repeated (default: all that are served)",
+    )
 
 
 if __name__ == "__main__":

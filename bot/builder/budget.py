@@ -33,6 +33,11 @@ class Budget:
         self._cancelled = True
         os.write(self._write_fd, b"!")
 
+    def close(self) -> None:
+        """For a process that goes on."""
+        os.close(self.wake_fd)
+        os.close(self._write_fd)
+
     def remaining(self) -> float:
         """Seconds, never negative."""
         return max(0.0, self._deadline - time.monotonic())

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 from weakref import WeakSet
 
 from bot.core.centralconfig import Source
 from bot.core.ids import HostKind, SourceName
+from bot.hostsetup import HostSetup
 from bot.ports import Clock, GitHost, Permanent
+
+if TYPE_CHECKING:
+    from bot.hosts.github.client_credentials import AppTokens
 
 
 class Hosts:
@@ -36,10 +40,7 @@ class Hosts:
 
     def get(self, source: SourceName) -> GitHost:
         """The calling thread's client. Raises Permanent for a source that is not configured."""
-        with self._lock:
-            wanted = self._sources.get(source)
-        if wanted is None:
-            raise Permanent(f"there is no source {source!r} in the central config")
+        wanted = self._wanted(source)
         mine = self._mine()
         held = mine.get(source)
         if held is not None and held[0] == wanted:
@@ -51,6 +52,13 @@ class Hosts:
         with self._lock:
             self._clients.add(client)
         return client
+
+    def _wanted(self, source: SourceName) -> Source:
+        with self._lock:
+            wanted = self._sources.get(source)
+        if wanted is None:
+            raise Permanent(f"there is no source {source!r} in the central config")
+        return wanted
 
     def _mine(self) -> dict[SourceName, tuple[Source, GitHost]]:
         """The calling thread's clients."""
@@ -72,16 +80,36 @@ class Hosts:
 
     def _github(self, source: Source) -> GitHost:
         from bot.hosts.github.client import GitHubHost
+
+        return GitHubHost(source, self._tokens(source))
+
+    def _tokens(self, source: Source) -> AppTokens | None:
+        """What the threads of an App share; None for a token."""
         from bot.hosts.github.client_credentials import AppTokens
 
         if source.app is None:
-            return GitHubHost(source, None)
+            return None
         with self._lock:
             tokens = self._shared.get(source.name)
             if not isinstance(tokens, AppTokens):
                 tokens = AppTokens(source.app, self._clock)
                 self._shared[source.name] = tokens
-        return GitHubHost(source, tokens)
+        return tokens
+
+    def setup(self, source: SourceName) -> HostSetup:
+        """A new one, for the calling thread to use and to close. Raises Permanent."""
+        wanted = self._wanted(source)
+        match wanted.kind:
+            case HostKind.GITHUB:
+                from bot.hosts.github.client_setup import GitHubSetup
+
+                return GitHubSetup(wanted, self._tokens(wanted))
+            case HostKind.GITLAB:
+                from bot.hosts.gitlab.client_setup import GitLabSetup
+
+                return GitLabSetup(wanted)
+            case _:
+                assert_never(wanted.kind)
 
     def close(self) -> None:
         """Close every client; call it once all threads that use them have ended."""

@@ -101,6 +101,16 @@ class AuthFile:
             path = path.rpartition("/")[0]
         return self._from_helper(document.store, host, fresh=fresh) if document.store else None
 
+    def covers(self, host: str) -> tuple[str, ...]:
+        """What is there for a registry, for people: names under which a pair is kept, a helper."""
+        document, host = self._current(), canonical_host(host)
+        if host in document.helpers:
+            return (f"{host} by docker-credential-{document.helpers[host]}",)
+        kept = sorted(key for key in document.auths if key.partition("/")[0] == host)
+        named = [key if "/" not in key else f"{key} and below" for key in kept]
+        store = [f"else docker-credential-{document.store}"] if document.store else []
+        return (*named, *store)
+
     def plain_auths(self, hosts: Iterable[str]) -> dict[str, dict[str, dict[str, str]]]:
         """A config.json document with what is known for these hosts and nothing else.
 

@@ -38,6 +38,8 @@ GET_IT = "install npm, then run: python -m tests.fakes.openapi_documents"
 
 _NEEDED = (
     "/app",
+    "/app/hook/config",
+    "/app/hook/deliveries",
     "/app/installations",
     "/app/installations/{installation_id}/access_tokens",
     "/installation/repositories",
@@ -52,6 +54,10 @@ _NEEDED = (
     "/repos/{owner}/{repo}/git/commits/{commit_sha}",
     "/repos/{owner}/{repo}/git/ref/{ref}",
     "/repos/{owner}/{repo}/git/tags/{tag_sha}",
+    "/repos/{owner}/{repo}/hooks",
+    "/repos/{owner}/{repo}/hooks/{hook_id}",
+    "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries",
+    "/repos/{owner}/{repo}/hooks/{hook_id}/pings",
     "/repos/{owner}/{repo}/installation",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",

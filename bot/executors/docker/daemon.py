@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -37,6 +38,10 @@ class Daemon:
     def version(self) -> str:
         """Raises Temporary when it does not answer."""
         return str(self._ask("GET", "/version").get("Version", "unknown"))
+
+    def info(self) -> Mapping[str, object]:
+        """https://docs.docker.com/reference/api/engine/version/v1.47/#tag/System/operation/SystemInfo"""
+        return self._ask("GET", "/info")
 
     def cache_bytes(self) -> int:
         """What the build cache and the images hold on disk. Cache that is shared with an image is

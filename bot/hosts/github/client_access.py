@@ -149,6 +149,10 @@ class AppAccess:
                 raise Temporary(text) from error
         raise AssertionError  # the second attempt returns or raises
 
+    def about(self, path: str, query: Query | None = None) -> answers.Answer:
+        """Reading what is the App's own: what it asks for, where it is installed, its webhook."""
+        return self._as_app("GET", path, query, None)
+
     def _as_app(
         self, verb: Verb, path: str, query: Query | None, body: Query | None
     ) -> answers.Answer:

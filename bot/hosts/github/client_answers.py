@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from bot.core.events import Person, Repository, RequestHead
@@ -48,6 +48,8 @@ class Answer:
     what: str
     at: float | None = None
     """When it was answered, by GitHub's clock, in whole seconds since the epoch."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By their names in small letters."""
 
     def read(self, understand: Callable[[Fields], T]) -> T:
         """The answer as an object; Temporary where it is no JSON (a proxy's page, mostly)."""

@@ -123,7 +123,7 @@ class GitHubRequests:
             raise Permanent(f"GitHub: {what}: the client refused it ({reason})") from error
         if status >= 400:
             _refuse(status, headers, text, what, auth.token)
-        return Answer(text, f"GitHub: {what}", http_date(headers.get("date", "")))
+        return Answer(text, f"GitHub: {what}", http_date(headers.get("date", "")), headers)
 
 
 def _refuse(status: int, headers: Mapping[str, str], text: str, what: str, token: str) -> NoReturn:

@@ -65,6 +65,11 @@ class GitLabRequests:
         """When GitLab answered last, by its own clock, in whole seconds since the epoch."""
         return http_date(self._session.last.get("date", ""))
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the latest answer; names are looked up in any case."""
+        return self._session.last
+
     def token(self) -> str:
         return read_secret(self._file)
 

@@ -7,12 +7,15 @@ form that GitHub's own redirects and page links use.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from tests.fakes.githost.github_apps import Apps
 from tests.fakes.githost.github_code import Code
+from tests.fakes.githost.github_hooks import Webhooks
 from tests.fakes.githost.github_shapes import Shapes
 from tests.fakes.githost.github_talk import Talk
+from tests.fakes.githost.hooks import Hooks
 from tests.fakes.githost.limits import Exceeded, Limits
 from tests.fakes.githost.model import LEVELS, Repository, Token, World
 from tests.fakes.githost.web import Answer, Asked, Json, Refused, Route
@@ -31,20 +34,24 @@ _PERMISSIONS = (
     ("GET", "/issues/", "issues:read", "read"),
     ("GET", "/pulls", "pull_requests:read", "read"),
     ("GET", "/collaborators/", "metadata:read", "write"),
+    ("GET", "/hooks", "repository_hooks:read", "admin"),
+    ("POST", "/hooks", "repository_hooks:write", "admin"),
+    ("PATCH", "/hooks", "repository_hooks:write", "admin"),
     ("GET", "", "contents:read", "read"),
 )
 """Method, start of the pattern, what an App's token needs, what a person needs."""
 
 
 class GitHubApi:
-    def __init__(self, world: World, shapes: Shapes, limits: Limits) -> None:
+    def __init__(self, world: World, shapes: Shapes, limits: Limits, hooks: Hooks) -> None:
         self._world = world
         self._limits = limits
         self._shapes = shapes
-        self._apps = Apps(world, shapes)
+        self._apps = Apps(world, shapes, hooks)
         code, talk = Code(shapes), Talk(world, shapes)
+        webhooks = Webhooks(world, shapes, hooks)
         self._with_token = {route.pattern for route in talk.routes() if _writes(route)}
-        self._routes = (*code.routes(), *talk.routes())
+        self._routes = (*code.routes(), *talk.routes(), *webhooks.routes())
 
     def answer(self, asked: Asked) -> Answer:
         """`asked.path` is relative to the API's root."""
@@ -54,8 +61,21 @@ class GitHubApi:
             answer = self._route(asked)
         except Refused as refused:
             answer = _refusal(refused)
-        answer.headers.extend(self._limits.headers())
+        answer.headers.extend([*self._limits.headers(), *self._of_token(asked)])
         return answer
+
+    def _of_token(self, asked: Asked) -> list[tuple[str, str]]:
+        """What GitHub tells of a personal token with each answer."""
+        token = self._world.valid_token(asked.headers.get("authorization", "").partition(" ")[2])
+        if token is None or token.installation is not None:
+            return []
+        found = []
+        if token.scopes is not None:
+            found.append(("X-OAuth-Scopes", ", ".join(sorted(token.scopes))))
+        if token.expires is not None:
+            end = datetime.fromtimestamp(token.expires, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            found.append(("GitHub-Authentication-Token-Expiration", end))
+        return found
 
     def _route(self, asked: Asked) -> Answer:
         scheme, _, value = asked.headers.get("authorization", "").partition(" ")
@@ -89,12 +109,24 @@ class GitHubApi:
             values = route.match(asked.method, rest)
             if values is not None:
                 self._authorise(token, repository, route)
+                if route.pattern == "":
+                    return self._shown(repository, token)
                 if route.pattern in self._with_token and _writes(route):
                     handled: Answer = route.handle(asked, repository, token, **values)
                     return handled
                 answered: Answer = route.handle(asked, repository, **values)
                 return answered
         raise Refused(404, "Not Found")
+
+    def _shown(self, repository: Repository, token: Token) -> Answer:
+        """The repository, with what the asking person may do in it."""
+        level = self._world.level(repository, token.person)
+        steps = {"pull": "read", "triage": "triage", "push": "write", "maintain": "maintain"}
+        granted = {
+            name: level >= LEVELS[role] for name, role in (steps | {"admin": "admin"}).items()
+        }
+        shown = self._shapes.repository(repository)
+        return Answer.of(shown if token.installation else {**shown, "permissions": granted})
 
     def _find(self, path: str | None, number: str | None, asked: Asked, rest: str) -> Repository:
         world = self._world
@@ -115,15 +147,30 @@ class GitHubApi:
         world = self._world
         if not world.may(token, repository, LEVELS["read"], "metadata:read"):
             raise Refused(404, "Not Found")
+        self._by_scope(token, repository, route)
         if route.pattern == "":
             return
         for method, start, permission, role in _PERMISSIONS:
             if method == route.method and route.pattern.startswith(start):
                 if not world.may(token, repository, LEVELS[role], permission):
+                    if start == "/hooks" and token.permissions is None:
+                        raise Refused(404, "Not Found")
                     whose = "integration" if token.installation else "personal access token"
                     needed = [("X-Accepted-GitHub-Permissions", permission.replace(":", "="))]
                     raise Refused(403, f"Resource not accessible by {whose}", needed)
                 return
+
+    @staticmethod
+    def _by_scope(token: Token, repository: Repository, route: Route) -> None:
+        """A classic token without the scope is answered as if there were nothing."""
+        if token.scopes is None or "repo" in token.scopes:
+            return
+        needed = [("X-Accepted-OAuth-Scopes", "repo")]
+        hooks = route.pattern.startswith("/hooks") and "admin:repo_hook" in token.scopes
+        public = not repository.private and "public_repo" in token.scopes
+        free = not repository.private and not _writes(route)
+        if not (hooks or public or free):
+            raise Refused(404, "Not Found", needed)
 
 
 def _writes(route: Route) -> bool:

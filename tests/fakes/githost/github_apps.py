@@ -9,7 +9,9 @@ from typing import Any
 
 import jwt
 
+from tests.fakes.githost.github_hooks import config, deliveries
 from tests.fakes.githost.github_shapes import Shapes, stamp
+from tests.fakes.githost.hooks import Hooks
 from tests.fakes.githost.model import App, Repository, Token, World
 from tests.fakes.githost.web import Answer, Asked, Json, Refused, Route, page
 
@@ -21,6 +23,7 @@ _JWT_SECONDS = 600
 class Apps:
     world: World
     shapes: Shapes
+    hooks: Hooks
 
     def routes(self) -> tuple[Route, ...]:
         """Those that an App's JWT may call."""
@@ -28,6 +31,8 @@ class Apps:
             Route("GET", "/app", self.app),
             Route("GET", "/app/installations", self.installations),
             Route("POST", "/app/installations/{number}/access_tokens", self.mint),
+            Route("GET", "/app/hook/config", self.hook_config),
+            Route("GET", "/app/hook/deliveries", self.hook_deliveries),
             Route("GET", "/repos/{owner}/{name}/installation", self.installation),
         )
 
@@ -66,7 +71,14 @@ class Apps:
         return app
 
     def app(self, asked: Asked, app: App) -> Answer:
-        return Answer.of({"id": app.id, "slug": app.slug, "name": app.slug})
+        shown = {"id": app.id, "slug": app.slug, "name": app.slug, "events": list(app.events)}
+        return Answer.of({**shown, "permissions": app.permissions})
+
+    def hook_config(self, asked: Asked, app: App) -> Answer:
+        return Answer.of(config(app.hook) if app.hook else {"content_type": "form"})
+
+    def hook_deliveries(self, asked: Asked, app: App) -> Answer:
+        return Answer.of(deliveries(asked, self.hooks, app.hook) if app.hook else [])
 
     def installations(self, asked: Asked, app: App) -> Answer:
         rows = [self._installation(app, number) for number in app.installations]
@@ -74,8 +86,15 @@ class Apps:
 
     @staticmethod
     def _installation(app: App, number: int) -> Json:
-        shown = {"id": number, "app_id": app.id, "app_slug": app.slug, "suspended_at": None}
-        return {**shown, "permissions": app.permissions, "account": {"login": "acme"}}
+        return {
+            "id": number,
+            "app_id": app.id,
+            "app_slug": app.slug,
+            "suspended_at": "2026-01-02T03:04:05Z" if number in app.suspended else None,
+            "permissions": app.granted.get(number, app.permissions),
+            "events": list(app.events),
+            "account": {"login": "acme"},
+        }
 
     def installation(self, asked: Asked, app: App, owner: str, name: str) -> Answer:
         repository = self.world.by_path(f"{owner}/{name}")

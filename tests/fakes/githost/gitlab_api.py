@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from tests.fakes.githost.gitlab_hooks import Webhooks
 from tests.fakes.githost.gitlab_shapes import GitLabShapes, diff
 from tests.fakes.githost.gitlab_statuses import Statuses
+from tests.fakes.githost.hooks import Hooks
 from tests.fakes.githost.limits import Limits
 from tests.fakes.githost.model import LEVELS, Comment, Repository, Request, Token, World
 from tests.fakes.githost.web import Answer, Asked, Json, Refused, Route, page
@@ -19,7 +21,7 @@ _DIFFS = 1000
 
 
 class GitLabApi:
-    def __init__(self, world: World, shapes: GitLabShapes, limits: Limits) -> None:
+    def __init__(self, world: World, shapes: GitLabShapes, limits: Limits, hooks: Hooks) -> None:
         self._world = world
         self._shapes = shapes
         self._limits = limits
@@ -53,6 +55,7 @@ class GitLabApi:
             Route("GET", project + "/repository/commits/{sha}/discussions", self._discussions),
             Route("POST", project + "/repository/commits/{sha}/discussions", self._discuss),
             Route("GET", project + "/members/all/{number}", self._member),
+            *Webhooks(world, hooks, self._need).routes(),
         )
 
     def answer(self, asked: Asked) -> Answer:
@@ -70,6 +73,7 @@ class GitLabApi:
 
     def _route(self, asked: Asked) -> Answer:
         token = self._token(asked)
+        self._by_scope(asked, token)
         for route in self._routes:
             found = route.match(asked.method, asked.path)
             if found is None:
@@ -88,6 +92,18 @@ class GitLabApi:
         if token is None:
             raise Refused(401, {"message": "401 Unauthorized"})
         return token
+
+    @staticmethod
+    def _by_scope(asked: Asked, token: Token) -> None:
+        """https://docs.gitlab.com/user/profile/personal_access_tokens/#personal-access-token-scopes"""
+        scopes = token.scopes
+        if scopes is None or "api" in scopes or asked.path == "/personal_access_tokens/self":
+            return
+        if asked.method == "GET" and "read_api" in scopes:
+            return
+        words = "The request requires higher privileges than provided by the access token."
+        said = {"error": "insufficient_scope", "error_description": words, "scope": "api"}
+        raise Refused(403, said)
 
     def _find(self, asked: Asked, token: Token, name: str) -> Repository:
         world = self._world

@@ -2,7 +2,8 @@
 
 Sources: https://docs.gitlab.com/api/projects/, /api/commits/, /api/repository_files/,
 /api/repositories/, /api/branches/, /api/tags/, /api/merge_requests/, /api/notes/, /api/members/,
-/api/users/, /api/emoji_reactions/, /api/discussions/.
+/api/users/, /api/emoji_reactions/, /api/discussions/, /api/project_webhooks/,
+/api/personal_access_tokens/.
 """
 
 from __future__ import annotations
@@ -24,6 +25,22 @@ SOME = r"(?s:.+)"
 SHORT = r"(?s:.{0,255})"
 SORT = r"asc|desc"
 PAGES = {"page": NUMBER, "per_page": r"[1-9]\d?|100"}
+BOOLEAN = r"True|False"
+"""Of a JSON body, as Python shows it."""
+
+_HOOKS = _PROJECT + "/hooks"
+_HOOK = {
+    "url": r"https?://.+",
+    "token": SOME,
+    "signing_token": r"whsec_.+",
+    "enable_ssl_verification": BOOLEAN,
+    "push_events": BOOLEAN,
+    "tag_push_events": BOOLEAN,
+    "merge_requests_events": BOOLEAN,
+    "note_events": BOOLEAN,
+    "releases_events": BOOLEAN,
+    "push_events_branch_filter": ANY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +142,12 @@ REQUESTS = (
         required=frozenset({"body"}),
     ),
     Documented("GET", _PROJECT + "/members/all/{user}"),
+    Documented("GET", "/personal_access_tokens/self"),
+    Documented("GET", _HOOKS, PAGES),
+    Documented("POST", _HOOKS, body=_HOOK, required=frozenset({"url"})),
+    Documented("PUT", _HOOKS + "/{hook}", body=_HOOK, required=frozenset({"url"})),
+    Documented("GET", _HOOKS + "/{hook}/events", {"status": SOME, **PAGES}),
+    Documented("POST", _HOOKS + "/{hook}/test/push_events"),
 )
 
 

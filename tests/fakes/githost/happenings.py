@@ -16,6 +16,7 @@ GITHUB_EVENTS = (
     "pull_request",
     "issue_comment",
     "commit_comment",
+    "merge_group",
     "release",
 )
 GITLAB_EVENTS = (

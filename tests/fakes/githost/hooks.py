@@ -20,6 +20,9 @@ from tests.fakes.githost.web import Json
 
 _TIMEOUT = 10.0
 """Seconds that both hosts wait for an answer."""
+_IN_A_ROW = 4
+_FOR_GOOD = 40
+"""Failures after which GitLab pauses a hook, and after which it gives it up."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Hooks:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.deliveries: list[Delivery] = []
+        self.auto_disable = kind is HostKind.GITLAB
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="hooks", daemon=True)
@@ -89,6 +93,8 @@ class Hooks:
         for hook in repository.hooks:
             if event not in hook.events and "*" not in hook.events:
                 continue
+            if not hook.active or self.disabled(hook):
+                continue
             number = shared if self._kind is HostKind.GITHUB else str(uuid.uuid4())
             delivery = Delivery(number, event, hook, repository.id, payload)
             made.append(delivery)
@@ -104,10 +110,52 @@ class Hooks:
             self._queue.put(delivery)
         return made
 
+    def disabled(self, hook: Hook) -> bool:
+        """Whether GitLab sends nothing to it now."""
+        if hook.failures >= _FOR_GOOD:
+            return True
+        return hook.disabled_until is not None and hook.disabled_until > self._now()
+
+    def send_to(self, repository: Repository, hook: Hook, event: str, payload: Json) -> None:
+        """Queue something for one hook alone: a ping."""
+        delivery = Delivery(str(uuid.uuid4()), event, hook, repository.id, payload)
+        with self._lock:
+            self.deliveries.append(delivery)
+        self._queue.put(delivery)
+
+    def test(self, repository: Repository, hook: Hook, event: str, payload: Json) -> int:
+        """What the hook's address answers to something sent at once; GitLab's test enables it."""
+        delivery = Delivery(str(uuid.uuid4()), event, hook, repository.id, payload)
+        answer = self._post(delivery)
+        delivery.answers.append(answer)
+        with self._lock:
+            self.deliveries.append(delivery)
+        self._count(hook, answer)
+        return answer
+
+    def of(self, hook: Hook) -> list[Delivery]:
+        """What was sent to it and answered, or not, newest first."""
+        with self._lock:
+            return [d for d in reversed(self.deliveries) if d.hook is hook and d.answers]
+
+    def _count(self, hook: Hook, answer: int) -> None:
+        """https://docs.gitlab.com/user/project/integrations/webhooks/#auto-disabled-webhooks"""
+        if not self.auto_disable:
+            return
+        if 200 <= answer < 400:
+            hook.failures, hook.disabled_until = 0, None
+            return
+        hook.failures += 1
+        if hook.failures >= _IN_A_ROW:
+            wait = min(60 * 2 ** (hook.failures - _IN_A_ROW), 86400)
+            hook.disabled_until = self._now() + wait
+
     def _run(self) -> None:
         while (delivery := self._queue.get()) is not None:
             try:
-                delivery.answers.append(self._post(delivery))
+                answer = self._post(delivery)
+                delivery.answers.append(answer)
+                self._count(delivery.hook, answer)
             finally:
                 self._queue.task_done()
         self._queue.task_done()

@@ -78,11 +78,11 @@ class FakeHost:
         if github:
             shapes = Shapes(self.world, self.url, self.api_url)
             self._events = GitHubEvents(shapes)
-            self._api = GitHubApi(self.world, shapes, self.limits)
+            self._api = GitHubApi(self.world, shapes, self.limits, self.hooks)
         else:
             projects = GitLabShapes(self.world, self.url)
             self._events = GitLabEvents(projects)
-            self._api = GitLabApi(self.world, projects, self.limits)
+            self._api = GitLabApi(self.world, projects, self.limits, self.hooks)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -148,11 +148,15 @@ class FakeHost:
         role: str = "write",
         *,
         seconds: float | None = None,
+        scopes: tuple[str, ...] | None = None,
     ) -> str:
-        """A personal access token; with a repository its person gets that role there."""
+        """A personal access token; with a repository its person gets that role there. `scopes`: of
+        a classic GitHub token, or fewer than `api` at GitLab."""
         if repository is not None:
             self.set_role(repository, login, role)
-        return self.world.token(self.person(login), seconds=seconds).value
+        token = self.world.token(self.person(login), seconds=seconds)
+        token.scopes = None if scopes is None else frozenset(scopes)
+        return token.value
 
     def create_app(
         self, public_key: str, permissions: dict[str, str], slug: str = "pushwright"

@@ -103,6 +103,11 @@ class Hook:
     events: tuple[str, ...]
     signing_key: bytes | None = None
     form: bool = False
+    active: bool = True
+    verify_tls: bool = True
+    failures: int = 0
+    """GitLab: in a row. Counted where the host disables failing hooks."""
+    disabled_until: float | None = None
     uuid: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
@@ -148,6 +153,8 @@ class Token:
     permissions: dict[str, str] | None = None
     repositories: frozenset[int] | None = None
     installation: int | None = None
+    scopes: frozenset[str] | None = None
+    """Of a classic GitHub token, or a GitLab one. None: a fine-grained one; all of GitLab's."""
 
 
 @dataclass(slots=True)
@@ -161,6 +168,11 @@ class App:
     permissions: dict[str, str]
     installations: dict[int, set[int]] = field(default_factory=dict)
     """installation id -> repository ids"""
+    events: tuple[str, ...] = ()
+    hook: Hook | None = None
+    suspended: set[int] = field(default_factory=set)
+    granted: dict[int, dict[str, str]] = field(default_factory=dict)
+    """What an installation has accepted, where that is less than the App asks for now."""
 
 
 class World:

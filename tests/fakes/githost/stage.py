@@ -96,7 +96,7 @@ def staged(
             yield Stage(host, folder, source, hosts, fake, first, token)
         finally:
             hosts.close()
-        assert host.violations == []
+        assert host.violations == [], host.violations
 
 
 APP_PERMISSIONS = {

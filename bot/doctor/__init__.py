@@ -1,0 +1,1 @@
+"""`pushwright doctor`: looks at everything that the bot needs and says what is missing."""
