@@ -100,7 +100,8 @@ class Registries:
         trial = Trial(_endpoint(rule, auth), self.clock)
         writes = about.check != _UNTRUSTED
         try:
-            trial.let_in()
+            if auth.find(rule.host) is not None:  # else it is for paths alone
+                trial.let_in()
             for name in names[:_NAMES]:
                 if auth.find(rule.host, parse_name(name).repository) is None:
                     text = f"{name} may be written, and no credential covers it"

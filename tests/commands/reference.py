@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bot.cli import make_parser
+from bot.core import hostneeds
 from bot.settings import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -33,6 +34,8 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
     for name, parser in commands().items():
         yield DOCS / "commands.md", name, _command(parser)
     yield DOCS / "settings.md", "settings", _settings()
+    yield DOCS / "git-hosts.md", "permissions", _permissions()
+    yield DOCS / "git-hosts.md", "events", _events()
 
 
 def _command(parser: argparse.ArgumentParser) -> str:
@@ -63,6 +66,30 @@ def _meaning(action: argparse.Action) -> str:
 def _settings() -> str:
     rows = [f"| `{one.name}` | {one.default} | {one.meaning} |\n" for one in SETTINGS]
     return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
+
+
+def _permissions() -> str:
+    either = {"statuses": ", where `reports: statuses`", "checks": ", where `reports: checks`"}
+    kinds = (hostneeds.github_permissions(checks=checks) for checks in (False, True))
+    known = dict.fromkeys(one for kind in kinds for one in kind)
+    rows = [
+        f"| {one.title} | {one.access} | {one.use}{either.get(one.key, '')} |\n" for one in known
+    ]
+    return "| Permission | Access | Used for |\n|---|---|---|\n" + "".join(rows)
+
+
+def _events() -> str:
+    rows = []
+    for name, events in (
+        ("GitHub", hostneeds.GITHUB_EVENTS),
+        ("GitHub Apps, besides", hostneeds.GITHUB_APP_EVENTS[len(hostneeds.GITHUB_EVENTS) :]),
+        ("GitLab", hostneeds.GITLAB_EVENTS),
+    ):
+        rows += [
+            f"| {name} | {one.title} | {'yes' if one.needed else 'no'} | {one.use} |\n"
+            for one in events
+        ]
+    return "| Host | Event | Needed | For |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def pages() -> Iterator[tuple[Path, str]]:

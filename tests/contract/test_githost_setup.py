@@ -222,7 +222,7 @@ def test_answers_that_can_not_be_read_are_errors_of_ours(stage: Stage, bot: Answ
 def test_a_classic_token_has_scopes(github: Stage) -> None:
     token(github, github.host.create_token("ada", github.fake, "write", scopes=("repo", "gist")))
     found = setup(github).credential()
-    assert (found.kind, found.scopes) == (CredentialKind.CLASSIC, {"repo", "gist"})
+    assert (found.kind, found.scopes) == (CredentialKind.CLASSIC, frozenset({"repo", "gist"}))
     assert (found.left, found.quota) != (None, None)
     access = setup(github).access(github.repository)
     assert (access.level, access.refused, access.untold) == (30, frozenset(), frozenset())
@@ -245,7 +245,7 @@ def test_a_fine_grained_token_is_tried_out_and_nothing_is_written(
     held.permissions = {**given, "repository_hooks": "write"}
     assert setup(github).credential().kind is CredentialKind.FINE_GRAINED
     found = setup(github).access(github.repository)
-    assert (found.refused, found.untold) == ({lacking}, frozenset())
+    assert (found.refused, found.untold) == (frozenset({lacking}), frozenset())
     assert github.fake.statuses == []
     assert github.fake.comments == {}
 
@@ -296,7 +296,8 @@ def test_an_app_tells_what_it_asks_for_and_what_was_granted(
         assert made.credential().kind is CredentialKind.APP
         facts = made.app()
         assert facts is not None
-        assert (facts.permissions, facts.events) == (APP_PERMISSIONS, {"push", "pull_request"})
+        assert facts.permissions == APP_PERMISSIONS
+        assert facts.events == frozenset({"push", "pull_request"})
         assert [one.suspended for one in facts.installations] == [False, True]
         assert facts.installations[0].permissions == {"contents": "read"}
         assert facts.hook is None
@@ -320,9 +321,9 @@ def test_an_app_tells_what_it_asks_for_and_what_was_granted(
 
 def test_the_scopes_of_a_token(gitlab: Stage) -> None:
     found = setup(gitlab).credential()
-    assert (found.kind, found.scopes) == (CredentialKind.GITLAB, {"api"})
+    assert (found.kind, found.scopes) == (CredentialKind.GITLAB, frozenset({"api"}))
     token(gitlab, gitlab.host.create_token("ada", gitlab.fake, scopes=("read_api",)))
-    assert setup(gitlab).credential().scopes == {"read_api"}
+    assert setup(gitlab).credential().scopes == frozenset({"read_api"})
     with pytest.raises(Forbidden, match="scope `api`"):
         setup(gitlab).create_hook(gitlab.repository, WantedHook("http://b.test/x", ()), SECRET)
 

@@ -1,0 +1,224 @@
+"""`pushwright doctor` on Git hosts: what is spoilt is named, with what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.core.findings import Result
+from bot.core.ids import HostKind
+from tests.contract.test_githost_app import pair
+from tests.doctor.site import Site
+from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.model import Hook
+from tests.fakes.githost.stage import APP_PERMISSIONS
+
+OK, WARN, FAIL, UNKNOWN = Result.OK, Result.WARN, Result.FAIL, Result.UNKNOWN
+HOOK = ("forge", "webhook of acme/shop")
+ACCESS = ("forge", "acme/shop")
+
+
+def test_a_good_installation(site: Site) -> None:
+    found = site.doctor()
+    assert found[HOOK][0] is OK
+    assert found[ACCESS][0] is OK
+    assert found["forge", "credential"][0] is OK
+    assert found["forge", "scopes"][0] is OK
+    assert found["forge", "clock"][0] is OK
+    assert found["forge", "webhook secrets"][0] is OK
+    assert found["forge", "repositories"] == (OK, "1 served", "")
+    assert {
+        key for key, (result, _, _) in found.items() if result is FAIL and key[0] == "forge"
+    } == (set())
+
+
+def test_a_revoked_token(site: Site) -> None:
+    site.token("revoked")
+    result, text, remedy = site.doctor()["forge", "credential"]
+    assert result is FAIL
+    assert "wrong, revoked or expired" in text
+    assert "token" in remedy
+
+
+def test_a_host_that_is_down(site: Site) -> None:
+    site.host.faults.outage = True
+    result, text, _ = site.doctor()["forge", "credential"]
+    assert (result, "503" in text) == (FAIL, True)
+
+
+def test_a_token_that_ends_soon(site: Site) -> None:
+    scopes = ("repo",) if site.host.kind is HostKind.GITHUB else None
+    site.token(site.host.create_token("pushwright-bot", seconds=3 * 86400, scopes=scopes))
+    result, text, _ = site.doctor()["forge", "credential"]
+    assert result is WARN
+    assert "expires" in text
+
+
+@pytest.mark.parametrize("kind", ["missing", "events", "secret", "off", "elsewhere", "twice"])
+def test_what_is_wrong_with_a_webhook(site: Site, kind: str) -> None:
+    github = site.host.kind is HostKind.GITHUB
+    match kind:
+        case "missing":
+            site.fake.hooks.clear()
+            wanted = FAIL, "there is none for http", "hooks sync"
+        case "events":
+            site.hook.events = ("push",) if github else ("Push Hook", "Tag Push Hook")
+            wanted = FAIL, "pull request" if github else "merge request", "hooks sync"
+        case "secret":
+            site.hook.secret = None
+            wanted = FAIL, "it has no secret", "hooks sync"
+        case "off":
+            site.hook.active = False
+            site.hook.failures = 40
+            wanted = FAIL, "switched off" if github else "for good", "hooks sync"
+        case "elsewhere":
+            site.hook.url = "https://old.test/webhooks/forge"
+            wanted = FAIL, "there is one for https://old.test", "hooks sync"
+        case _:
+            site.fake.hooks.append(Hook(99, site.hook.url, "x", site.hook.events))
+            wanted = WARN, "2 webhooks have this address", "remove all but one"
+    result, text, remedy = site.doctor()[HOOK]
+    assert result is wanted[0]
+    assert wanted[1] in text
+    assert wanted[2] in remedy
+
+
+def test_comments_alone_are_a_warning(site: Site) -> None:
+    kept = [event for event in site.hook.events if "omment" not in event and "Note" not in event]
+    site.hook.events = tuple(kept)
+    assert site.doctor()[HOOK][0] is WARN
+
+
+def test_a_user_that_may_only_write(site: Site) -> None:
+    site.host.set_role(site.fake, "pushwright-bot", "write")
+    found = site.doctor()
+    assert found[ACCESS][0] is OK
+    assert found[HOOK][0] is UNKNOWN
+    site.host.set_role(site.fake, "pushwright-bot", "read")
+    result, text, _ = site.doctor()[ACCESS]
+    assert result is FAIL
+    assert "status" in text
+
+
+def test_a_repository_that_is_not_seen(site: Site) -> None:
+    site.write(repositories=["forge:acme/none", "forge:acme/*", "forge:other/*"])
+    found = site.doctor()
+    assert found["forge", "acme/none"][0] is FAIL
+    assert found[HOOK][0] is OK
+    result, text, _ = found["forge", "repositories"]
+    assert result is WARN
+    assert "forge:other/*" in text
+    assert "acme/*" not in text
+
+
+def test_only_some_repositories_are_looked_at_unless_all_are_wanted(site: Site) -> None:
+    for number in range(11):
+        repository = site.host.create_repository(f"acme/r{number:02}")
+        site.host.set_role(repository, "pushwright-bot", "admin")
+    site.write(repositories=["forge:acme/*"])
+    found = site.doctor()
+    assert "12 served; 10 are looked at" in found["forge", "repositories"][1]
+    assert sum(check.startswith("webhook of") for _, check in found) == 10
+
+
+def test_hostile_answers_end_no_other_check(site: Site) -> None:
+    site.host.faults.add(Fault("answer", 50, 200, message="[" * 5000, path="/hooks"))
+    found = site.doctor()
+    assert found["forge", "credential"][0] is OK
+    assert found[ACCESS][0] is FAIL  # the webhook's answer can't be read
+    assert found["database", "schema"][0] is OK
+
+
+# -- GitHub --------------------------------------------------------------------------------------
+
+
+def test_the_scope_of_a_classic_token(github: Site) -> None:
+    github.token(github.host.create_token("pushwright-bot", scopes=("read:org",)))
+    result, text, remedy = github.doctor()["forge", "scopes"]
+    assert (result, "`repo` is missing" in text, "`repo`" in remedy) == (FAIL, True, True)
+    github.token(github.host.create_token("pushwright-bot", scopes=("public_repo",)))
+    assert github.doctor()["forge", "scopes"][0] is WARN
+
+
+@pytest.mark.parametrize(
+    ("key", "title"),
+    [("statuses", "Commit statuses: write"), ("issues", "Issues: write")],
+)
+def test_the_permission_of_a_fine_grained_token(github: Site, key: str, title: str) -> None:
+    value = github.host.create_token("pushwright-bot")
+    token = github.host.world.valid_token(value)
+    assert token is not None
+    token.permissions = APP_PERMISSIONS | {"repository_hooks": "write", key: "read"}
+    github.token(value)
+    found = github.doctor()
+    assert found[ACCESS][:2] == (FAIL, f"the token lacks {title}")
+    assert found[HOOK][0] is OK
+    token.permissions = dict(APP_PERMISSIONS)
+    found = github.doctor()
+    assert found[ACCESS][0] is OK
+    assert (found[HOOK][0], "Webhooks: write" in found[HOOK][1]) == (UNKNOWN, True)
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[str, str]:
+    return pair()
+
+
+def test_a_github_app(github: Site, keys: tuple[str, str]) -> None:
+    (github.folder / "key.pem").write_text(keys[0])
+    app = github.host.create_app(keys[1], dict(APP_PERMISSIONS))
+    installation = github.host.install(app, github.fake)
+    del github.source["token-file"]
+    github.source["app"] = {"id": str(app.id), "private-key-file": "key.pem"}
+    github.write()
+    app.events = ("push", "pull_request", "issue_comment", "commit_comment", "merge_group")
+    app.hook = Hook(1, github.hook.url, "x", ("*",))
+    found = github.doctor()
+    for check in ("credential", "App permissions", "App events", "App webhook"):
+        assert found["forge", check][0] is OK, found["forge", check]
+    assert found["forge", "installed on acme"][0] is OK
+    assert found[ACCESS] == (OK, "installed", "")
+
+    app.permissions = {**APP_PERMISSIONS, "statuses": "read"}
+    app.granted[installation] = {**APP_PERMISSIONS, "issues": "read"}
+    app.events = ("push", "merge_group")
+    app.hook.url = "https://elsewhere.test/webhooks/forge"
+    found = github.doctor()
+    assert "Commit statuses: write" in found["forge", "App permissions"][1]
+    assert found["forge", "App events"][:2] == (
+        FAIL,
+        "not subscribed to: pull request, issue comment, commit comment",
+    )
+    assert found["forge", "App webhook"][1] == "it goes to https://elsewhere.test/webhooks/forge"
+    result, text, remedy = found["forge", "installed on acme"]
+    assert (result, text) == (FAIL, "not granted: Issues: write")
+    assert "accept" in remedy
+
+    app.suspended.add(installation)
+    assert "suspended" in github.doctor()["forge", "installed on acme"][1]
+    app.installations.clear()
+    assert github.doctor()["forge", "installations"][0] is FAIL
+
+
+def test_a_key_that_is_not_the_apps(github: Site, keys: tuple[str, str]) -> None:
+    (github.folder / "key.pem").write_text(pair()[0])
+    app = github.host.create_app(keys[1], dict(APP_PERMISSIONS))
+    del github.source["token-file"]
+    github.source["app"] = {"id": str(app.id), "private-key-file": "key.pem"}
+    github.write()
+    result, text, _ = github.doctor()["forge", "credential"]
+    assert (result, "private key" in text) == (FAIL, True)
+
+
+# -- GitLab --------------------------------------------------------------------------------------
+
+
+def test_the_scope_of_a_gitlab_token(gitlab: Site) -> None:
+    gitlab.token(gitlab.host.create_token("pushwright-bot", scopes=("read_api",)))
+    result, text, remedy = gitlab.doctor()["forge", "scopes"]
+    assert (result, text) == (FAIL, "read_api: the scope `api` is missing")
+    assert "`api`" in remedy
+
+
+def test_the_role_of_a_gitlab_token(gitlab: Site) -> None:
+    gitlab.host.set_role(gitlab.fake, "pushwright-bot", 20)
+    assert gitlab.doctor()[ACCESS][:2] == (FAIL, "Reporter: statuses need Developer")
