@@ -7,3 +7,11 @@ cluster-tools: ## Kubernetes, helm and kubeconform, built once from Go modules; 
 .PHONY: test-cluster
 test-cluster: venv cluster-tools ## tests against a real apiserver and etcd (root)
 	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q tests/cluster
+
+.PHONY: cluster
+cluster: venv cluster-tools ## a Kubernetes node and a kubeconfig, until Ctrl-C (root)
+	$(PY) -m tests.cluster
+
+.PHONY: cluster-images
+cluster-images: venv deps tools cluster-tools ## the images of build pods, made once into the cache folder (root)
+	$(PY) -m tests.cluster.images

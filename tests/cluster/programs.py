@@ -41,8 +41,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""In front of a command: the kernel ends it when the thread that started it ends."""
+
+
 class Component:
-    """One program with its log `<folder>/<name>.log`, in a session of its own, ended by its pid."""
+    """One program with its log `<folder>/<name>.log`, in a session of its own, ended by its pid.
+
+    It is to be started by the main thread, with which it ends.
+    """
 
     def __init__(
         self, name: str, argv: Sequence[str], folder: Path, env: Mapping[str, str] | None = None
@@ -63,7 +70,7 @@ class Component:
         """Start it; what it prints is appended to its log."""
         self._log = self.log_path.open("ab")
         self._process = subprocess.Popen(
-            self.argv,
+            [*DIES_WITH_US, *self.argv],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,

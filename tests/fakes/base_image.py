@@ -33,7 +33,7 @@ def push_base(url: str, repository: str, tag: str, busybox: Path | None = None) 
     if not program.exists():
         raise RuntimeError("busybox is not installed: apt-get install busybox-static")
     host = url.partition("://")[2].rstrip("/")
-    push_image(url, repository, tag, _layer(program))
+    push_image(url, repository, tag, busybox_layer(program))
     return f"{host}/{repository}:{tag}"
 
 
@@ -64,7 +64,8 @@ def push_image(url: str, repository: str, tag: str, layer: bytes) -> str:
     return _digest(manifest)
 
 
-def _layer(busybox: Path) -> bytes:
+def busybox_layer(busybox: Path) -> bytes:
+    """An uncompressed layer of static busybox with a link per applet."""
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:

@@ -9,6 +9,7 @@ need containerd /usr/bin/containerd containerd
 need runc /usr/sbin/runc runc
 need iptables /usr/sbin/iptables iptables
 need ip /sbin/ip iproute2
+need mmdebstrap /usr/bin/mmdebstrap mmdebstrap
 need conntrack /usr/sbin/conntrack conntrack
 [ -x /usr/lib/cni/bridge ] || want="$want containernetworking-plugins" # iproute2 has a `bridge` too
 need docker-registry /usr/bin/docker-registry docker-registry
