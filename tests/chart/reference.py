@@ -1,5 +1,6 @@
-"""Writes docs/chart-values.md from the schema and defaults of the chart's values, and the golden
-renders: `python -m tests.chart.reference`. Read the difference before you commit it."""
+"""Writes docs/chart-values.md from the schema and defaults of the chart's values, the generated
+parts of other pages, and the golden renders: `python -m tests.chart.reference`. Read the difference
+before you commit it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,10 @@ from typing import Any
 
 import yaml
 
+from bot.executors.kubernetes.manifest import build_pod
+from bot.executors.kubernetes.permissions import PERMISSIONS
 from tests.chart import helm
+from tests.kubernetes import scene
 
 PAGE = helm.ROOT / "docs" / "chart-values.md"
 GOLDEN = helm.ROOT / "tests" / "golden" / "chart"
@@ -75,8 +79,43 @@ def _default(path: str, default: Any) -> str:
     return f"`{shown}`"
 
 
-def generated() -> Iterator[tuple[Path, str]]:
+def _permissions() -> str:
+    rows = [f"| {one.resource} | {', '.join(one.verbs)} | {one.why} |\n" for one in PERMISSIONS]
+    return "\n| on | may | for |\n|---|---|---|\n" + "".join(rows) + "\n"
+
+
+def _build_pod() -> str:
+    build = {k: v for k, v in scene.RECIPE["build"].items() if k not in ("cpu", "memory")}
+    attempt = scene.attempt(recipe=scene.RECIPE | {"build": build})
+    spec: Any = build_pod(attempt, scene.settings(), scene.identity())["spec"]
+    text = "| container | | processors | memory | disk |\n|---|---|---|---|---|\n"
+    for container in (*spec["initContainers"], *spec["containers"]):
+        for kind in ("requests", "limits"):
+            found = container["resources"][kind]
+            cells = (found.get("cpu", "none"), _size(found["memory"]), found["ephemeral-storage"])
+            text += f"| `{container['name']}` | {kind} | {' | '.join(cells)} |\n"
+    return text
+
+
+def _size(quantity: str) -> str:
+    return f"{int(quantity) >> 20}Mi" if quantity.isdigit() else quantity
+
+
+def _with_block(name: str, block: str, text: str) -> tuple[Path, str]:
+    path = helm.ROOT / "docs" / name
+    before, start, rest = path.read_text().partition(f"<!-- generated: {block} -->\n")
+    return path, before + start + text + rest[rest.index("<!-- end -->") :]
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Pages, or parts of pages, that need no helm."""
     yield PAGE, page()
+    yield _with_block("secure.md", "permissions", _permissions())
+    yield _with_block("sizing.md", "build pod", _build_pod())
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    yield from documents()
     for name in helm.NAMES:
         yield GOLDEN / f"{name}.yaml", helm.text(name)
 

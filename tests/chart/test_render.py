@@ -42,8 +42,11 @@ def test_golden(values: str) -> None:
     assert helm.text(values) == golden, "run `python -m tests.chart.reference`"
 
 
-def test_the_reference_of_values_is_current() -> None:
-    assert reference.PAGE.read_text() == reference.page(), "run `python -m tests.chart.reference`"
+@pytest.mark.parametrize(
+    ("path", "text"), [pytest.param(*one, id=one[0].name) for one in reference.documents()]
+)
+def test_pages_are_current(path: Path, text: str) -> None:
+    assert path.read_text() == text, "run `python -m tests.chart.reference`"
 
 
 def test_every_value_has_a_default_and_every_default_a_form() -> None:
