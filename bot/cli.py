@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import NoReturn
 
 from bot.arguments import moment, ref, registry
@@ -17,6 +18,9 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What a terminal's encoding lacks is escaped, as standard error does it by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args(arguments)
     command: Command = options.command
     try:

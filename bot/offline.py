@@ -69,7 +69,7 @@ def plan(options: argparse.Namespace) -> int:
     else:
         _print(table(made, facts).splitlines())
     _complain(mistakes)
-    _warn(facts)
+    _warn(facts, (image for wish in made.claims for image in wish.images))
     return 1 if mistakes else 0
 
 
@@ -96,7 +96,7 @@ def tags(options: argparse.Namespace) -> int:
     if image is not None and image.check_only:
         _complain(["pushwright: this event's build is not pushed, hence no tags"])
     _complain(mistakes)
-    _warn(facts)
+    _warn(facts, () if image is None else (image,))
     return 1 if mistakes else 0
 
 
@@ -268,9 +268,12 @@ def _complain(lines: Iterable[object]) -> None:
         print(plain(str(line)), file=sys.stderr)
 
 
-def _warn(facts: EventFacts) -> None:
-    warnings: tuple[Mistake, ...] = getattr(facts.config, "warnings", ())
-    _complain(f"warning: {warning}" for warning in warnings)
+def _warn(facts: EventFacts, images: Iterable[PlannedImage]) -> None:
+    """What the file says oddly, then which tag lines gave nothing, each once."""
+    found: tuple[Mistake, ...] = getattr(facts.config, "warnings", ())
+    for image in images:
+        found += image.warnings
+    _complain(f"warning: {warning}" for warning in dict.fromkeys(found))
 
 
 def _no(mistake: InputMistake) -> int:

@@ -224,11 +224,18 @@ def decide_offline(given: Offline) -> tuple[Plan, EventFacts] | str:
 
 
 def named_as(decided: Plan, file: str) -> Plan:
-    """The plan with its mistakes in the file as the person named it."""
+    """The plan with its mistakes and warnings in the file as the person named it."""
     return replace(
         decided,
         claims=tuple(
-            replace(wish, mistakes=tuple(_in_file(one, file) for one in wish.mistakes))
+            replace(
+                wish,
+                mistakes=tuple(_in_file(one, file) for one in wish.mistakes),
+                images=tuple(
+                    replace(image, warnings=tuple(_in_file(one, file) for one in image.warnings))
+                    for image in wish.images
+                ),
+            )
             for wish in decided.claims
         ),
     )

@@ -10,7 +10,7 @@ from bot.core.facts import EventFacts
 from bot.core.ids import ImageKey, Trust
 from bot.core.labels import RepositoryFacts, oci_labels, stable_labels
 from bot.core.mistakes import Mistake
-from bot.core.naming import split_reference
+from bot.core.naming import is_tag, split_reference
 from bot.core.planning_checks import binding, image_mistake, secrets_of
 from bot.core.planning_choice import Choice, pushes
 from bot.core.planning_event import Asked
@@ -107,7 +107,10 @@ def _name(work: _Work, image: Image) -> None:
 
 
 def _collide(work: _Work) -> None:
-    claims = {str(key): [wish.reference for wish in one.tags] for key, one in work.named.items()}
+    claims = {
+        str(key): [wish.reference for wish in one.tags if is_tag(wish.tag)]
+        for key, one in work.named.items()
+    }
     for collision in collisions(claims):
         first = work.config.image(ImageKey(collision.images[0]))
         others = " and ".join(collision.images[1:])
@@ -174,6 +177,7 @@ def _plan(work: _Work, choice: Choice) -> None:
         version=names.version,
         renamed=names.renamed,
         refs=work.ask.refs,
+        warnings=names.warnings,
     )
 
 

@@ -28,6 +28,7 @@ class Named:
     version: str
     renamed: dict[str, str] = field(default_factory=dict)
     mistakes: tuple[Mistake, ...] = ()
+    warnings: tuple[Mistake, ...] = ()
 
 
 def named(facts: EventFacts, ask: Asked, image: Image) -> Named:
@@ -50,7 +51,14 @@ def named(facts: EventFacts, ask: Asked, image: Image) -> Named:
         for name in names
         for tag in found.names
     ]
-    return Named(names, tuple(wishes), found.version, dict(found.renamed), mistakes)
+    # Asked for as well, and told to whoever looks for it: no registry takes such a name.
+    wishes += [
+        TagWish(name, text, SequenceOrder(), why)
+        for name in names[:1]
+        for text, why in found.left_out.items()
+    ]
+    warnings = tuple(_placed(image, warning) for warning in found.warnings)
+    return Named(names, tuple(wishes), found.version, dict(found.renamed), mistakes, warnings)
 
 
 def default_name(facts: EventFacts, image: Image) -> str | None:

@@ -93,6 +93,8 @@ class PlannedImage:
     refs: tuple[str, ...] = ()
     """Whose last success is the best cache: the own ref (`refs/heads/x`, `request/7`), then the
     target branch."""
+    warnings: tuple[Mistake, ...] = ()
+    """Of its tag lines: said by `pushwright plan` and `tags`, and kept nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

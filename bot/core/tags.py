@@ -24,7 +24,10 @@ from bot.core.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class TagSet:
-    """`references` are full, images in their order, within each the names in theirs."""
+    """`references` are full, images in their order, within each the names in theirs.
+
+    `left_out`: what a line gave that no registry takes as a name, and why.
+    """
 
     images: tuple[str, ...]
     references: tuple[str, ...]
@@ -33,6 +36,7 @@ class TagSet:
     renamed: Mapping[str, str]
     warnings: tuple[EntryMistake, ...]
     mistakes: tuple[EntryMistake, ...]
+    left_out: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,14 @@ def apply(parsed: Parsed, context: TagContext) -> TagSet:
     references = tuple(f"{image}:{name}" for image in images for name in names)
     mistakes = (*parsed.mistakes, *found.mistakes, *faults)
     return TagSet(
-        images, references, found.names, found.version, found.renamed, found.warnings, mistakes
+        images,
+        references,
+        found.names,
+        found.version,
+        found.renamed,
+        found.warnings,
+        mistakes,
+        found.left_out,
     )
 
 

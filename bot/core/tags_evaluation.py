@@ -46,6 +46,8 @@ class Names:
     renamed: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[EntryMistake, ...] = ()
     mistakes: tuple[EntryMistake, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """What a line gave that no registry takes as a name, and why."""
 
     @property
     def version(self) -> str:
@@ -127,6 +129,7 @@ class _Pass:
         self.scope = Scope(context)
         self.found: dict[str, TagName] = {}
         self.renamed: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
         self.warnings: list[EntryMistake] = []
         self.mistakes: list[EntryMistake] = []
 
@@ -142,7 +145,11 @@ class _Pass:
         if first is not None:
             self.add_latest(*first)
         return Names(
-            tuple(self.found.values()), self.renamed, tuple(self.warnings), tuple(self.mistakes)
+            tuple(self.found.values()),
+            self.renamed,
+            tuple(self.warnings),
+            tuple(self.mistakes),
+            self.left_out,
         )
 
     def given(self, line: TagLine) -> _Yield | None:
@@ -252,6 +259,7 @@ class _Pass:
         if not naming.is_tag(name):
             message = f"`{raw[:80]}` is no tag: it begins with `{raw[:1]}`"
             self.warnings.append(said(line, message, "give the line a prefix"))
+            self.left_out[name] = message
             return False
         if not request and naming.is_reserved_tag(name):
             message = f"the name `{name[:80]}` is reserved"

@@ -192,6 +192,21 @@ def test_a_lower_patch_leaves_its_minor_alone() -> None:
     assert withheld == [None, "1 stays at 1.9.6", "latest stays at 1.9.6"]
 
 
+def test_a_name_that_no_registry_takes_is_told_and_collides_with_nothing() -> None:
+    both = (
+        f"  {key}:\n    image: reg.test:5000/acme/shop\n    on: [push]\n"
+        f"    tags: ['type=ref,event=branch', 'type=sha,prefix={key}-']\n"
+        for key in ("api", "web")
+    )
+    said = config("version: 1\nimages:\n" + "".join(both))
+    found = plan(facts(pushed("-x"), config=said))
+    assert found.claims[0].mistakes == ()
+    assert [(tag.tag, tag.withheld) for tag in image(found, "web").tags] == [
+        ("web-aaaaaaa", None),
+        ("-x", "`-x` is no tag: it begins with `-`"),
+    ]
+
+
 def test_pushed_order_is_what_the_action_does() -> None:
     said = config(VERSIONS + "    latest-order: pushed\n")
     found = plan(facts(tagged("v1.9.6"), config=said, git_tags=("v1.9.6", "v2.3.0")))
