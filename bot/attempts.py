@@ -12,6 +12,7 @@ from bot.core.recipe import (
     LastDigests,
     attempt_document,
     cache_candidates,
+    cache_reference,
     final_recipe,
     recipe_hash,
 )
@@ -39,9 +40,9 @@ class Specs:
         seconds = build.plan.get("timeout_seconds")
         attempt = Attempt(
             number=build.attempt,
-            cache_mode=str(build.plan.get("cache_mode") or "inline"),
+            cache_mode=_mode(build),
             cache_from=self._cache_from(build, row, refs),
-            cache_to=None,
+            cache_to=_cache_to(build),
             limits={
                 "timeout_seconds": seconds if isinstance(seconds, int) else limits.build_seconds,
                 "silence_seconds": limits.silence_seconds,
@@ -76,17 +77,19 @@ class Specs:
         self, build: BuildRow, row: RepositoryRow, refs: tuple[str, ...]
     ) -> tuple[str, ...]:
         """Pinned by the digests that the database knows; nothing across trust levels upwards."""
-        name = pushed_name(build)
-        if build.plan.get("cache_mode") == "none" or not name:
+        name, mode = pushed_name(build), _mode(build)
+        if mode == "none" or not name:
             return ()
 
-        def last(*keys: str) -> Digest | None:
-            found = self._ports.store.last_digest(row.id, build.image, Trust.TRUSTED, keys)
+        def last(*keys: str, full: bool = False) -> Digest | None:
+            store = self._ports.store
+            found = store.last_digest(row.id, build.image, Trust.TRUSTED, keys, full=full)
             return found[1] if found and found[0] == name else None
 
         own, target, default = (last(ref) if ref else None for ref in refs)
-        known = LastDigests(own, target, default, last())
-        return cache_candidates(name, known, _texts(build.plan.get("cache_from")))
+        known = LastDigests(own, target, default, last(full=True) or last())
+        by_name = [cache_reference(name, build.image, Trust.TRUSTED)] if mode == "registry" else []
+        return cache_candidates(name, known, [*by_name, *_texts(build.plan.get("cache_from"))])
 
     def _allowed(self, build: BuildRow, row: RepositoryRow) -> list[str]:
         """The binding as it is now, checked again by the builder: it may have been narrowed."""
@@ -119,6 +122,17 @@ class Specs:
         target = next((f"refs/heads/{base}" for base in bases if base), "")
         branch = row.repository.default_branch
         return row, (own, target, f"refs/heads/{branch}" if branch else "")
+
+
+def _mode(build: BuildRow) -> str:
+    return str(build.plan.get("cache_mode") or "inline")
+
+
+def _cache_to(build: BuildRow) -> str | None:
+    """Untrusted builds write no cache, ever; a check writes nothing at all."""
+    name = pushed_name(build)
+    written = _mode(build) == "registry" and build.trust is Trust.TRUSTED and not build.check_only
+    return cache_reference(name, build.image, build.trust) if written and name else None
 
 
 def pushed_name(build: BuildRow) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.attempts import Specs, pushed_name
+from bot.core import daemons
 from bot.core.advance import Cancel, Deadlines, Finish, Retry, Started, Stay, Step, Verify, advance
 from bot.core.builds import (
     BuildState,
@@ -21,6 +22,7 @@ from bot.core.builds import (
     OutcomeClass,
     Progress,
 )
+from bot.core.cacheadvice import advised
 from bot.core.ids import Digest
 from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
 from bot.intake import Ports
@@ -56,6 +58,7 @@ class Scheduler:
         self._registry = registry
         self._specs = Specs(ports)
         self._log_read_at: dict[str, float] = {}
+        self._warned: set[tuple[str, str]] = set()
 
     def step(self) -> bool:
         """True when something moved."""
@@ -214,7 +217,7 @@ class Scheduler:
     def _end(self, build: BuildRow, outcome: Outcome) -> None:
         state = outcome.state
         if state is BuildState.SUCCEEDED:
-            outcome = self._with_size(build, outcome)
+            outcome = self._advised(build, self._with_size(build, outcome))
             state = BuildState.TAGGING if not build.check_only else state
         move = Move(state, reason=outcome.message, outcome=outcome, next_at=self._now())
         moved = self._ports.store.move_build(build, move, self._now())
@@ -231,6 +234,15 @@ class Scheduler:
         except HostError:
             return outcome  # a size is told where it is known; no build fails for it
         return replace(outcome, size_bytes=size)
+
+    def _advised(self, build: BuildRow, outcome: Outcome) -> Outcome:
+        """With what its cache tells; a daemon's flaw is logged once for each version."""
+        mode = str(build.plan.get("cache_mode") or "inline")
+        for flaw in daemons.flaws(outcome.daemon):
+            if (outcome.daemon, flaw.source) not in self._warned:
+                self._warned.add((outcome.daemon, flaw.source))
+                LOG.warning("%s", daemons.sentence(outcome.daemon, flaw), extra=_about(build))
+        return advised(outcome, mode, self._ports.store.success_before(build))
 
     def _settle_tags(self, build: BuildRow) -> bool:
         settled, refused = self._ports.store.build_tags_settled(build)

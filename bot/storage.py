@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bot.core.builds import LogLine
+from bot.core.builds import LogLine, Outcome
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
 from bot.core.reports import CommitStatus
@@ -87,10 +87,20 @@ class Store(Protocol):
         """Remember heads without building (first sight, too many at once), and journal `note`."""
 
     def last_digest(
-        self, row_id: int, image: ImageKey, trust: Trust, refs: Sequence[str]
+        self,
+        row_id: int,
+        image: ImageKey,
+        trust: Trust,
+        refs: Sequence[str],
+        *,
+        full: bool = False,
     ) -> tuple[str, Digest] | None:
         """(image name, digest) of the newest proven success for the first of these refs that has
-        one (`refs/heads/main`, `refs/tags/v1`, `request/7`)."""
+        one (`refs/heads/main`, `refs/tags/v1`, `request/7`). `full`: that took no step from a
+        cache."""
+
+    def success_before(self, build: BuildRow) -> Outcome | None:
+        """How the newest success of the same image ended that was queued before this build."""
 
     # -- scheduling --------------------------------------------------------------------------
     def admit(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.builder.budget import Budget
 from bot.builder.classes import BuildClass
 from bot.builder.clients import Client, Kind
-from bot.builder.commands import BuildCall, build_call, push_argv
+from bot.builder.commands import BuildCall, build_call, push_argv, writes_registry_cache
 from bot.builder.daemon import DaemonFacts
 from bot.builder.dockerfile import read_stages
 from bot.builder.failures import Evidence, classify, lost_cache, push_failure
+from bot.builder.misses import Offer, Reading, summarise
 from bot.builder.outcome import BuildFailed, CacheSummary
 from bot.builder.processes import Command, Finished, run
 from bot.builder.progress import Plain, Progress, RawJson
@@ -57,10 +58,36 @@ class Builder:
         self._stages = read_stages(text, recipe.build.args)
         self._reporter = self._new_reporter()
         self._progress: Progress | None = None
+        self._lost = False
 
-    def summary(self, candidates: int, found: int) -> CacheSummary:
+    def summary(self, found: int, *, blank: bool = False) -> CacheSummary:
+        """`found` caches were there; `blank`: they hold no records."""
+        recipe = self._recipe
+        vertices = list(self._progress.vertices.values()) if self._progress else []
+        offer = Offer(
+            candidates=len(recipe.cache.sources),
+            found=found,
+            whole=recipe.cache.mode == "registry"
+            and writes_registry_cache(self._site.client, self._site.daemon),
+            no_cache=recipe.build.no_cache,
+            lost=self._lost,
+            blank=blank,
+        )
+        name, target = self._site.inputs.dockerfile_name, recipe.build.target
+        reading = Reading(name, self._stages, target, self._reporter.line)
+        found_out = summarise(vertices, reading, offer)
+        first = found_out.first_miss
+        return replace(found_out, first_miss=first and self._redactor.text(first))
+
+    def warnings(self) -> list[str]:
+        """What went wrong beside the build: a cache that could not be written fails none."""
         vertices = self._progress.vertices.values() if self._progress else ()
-        return self._reporter.summary(vertices, candidates, found)
+        return [
+            f"the cache could not be written to {self._recipe.cache.to}; the next build does "
+            f"without it: {self._redactor.text(vertex.error[-200:])}"
+            for vertex in vertices
+            if vertex.error and vertex.name.startswith("exporting cache")
+        ]
 
     def build(self, cache_from: Sequence[str]) -> Built:
         """Raises BuildFailed. A busy registry is asked again; lost layers are done without."""
@@ -74,6 +101,7 @@ class Builder:
                 return Built(self._digest(call))
             if cache_from and lost_cache(evidence):
                 self._records.note("a cached layer is gone from the registry; again without cache")
+                self._lost = True
                 cache_from = ()
                 continue
             failure = classify(evidence)

@@ -39,11 +39,19 @@ def push_argv(client: Client, reference: str) -> tuple[str, ...]:
     return (client.program, "push", reference)
 
 
-def unsupported(build: Build, client: Client) -> tuple[list[str], list[str]]:
-    """(mistakes, warnings): what this client can't do of what the recipe asks."""
+def unsupported(recipe: Recipe, client: Client, daemon: DaemonFacts) -> tuple[list[str], list[str]]:
+    """(mistakes, warnings): what client and daemon can't do of what the recipe asks."""
+    build = recipe.build
+    mistakes: list[str] = []
+    warnings: list[str] = []
+    if recipe.cache.to and recipe.push and not writes_registry_cache(client, daemon):
+        warnings.append(
+            f"`cache: registry` is inline here: {client} with dockerd {daemon.version} can't write "
+            "a cache of its own. It takes buildx and dockerd with the containerd image store "
+            "(Docker 29 has it unless DOCKER_DRIVER or --storage-driver is set)"
+        )
     if client.kind is Kind.BUILDX:
-        return [], []
-    mistakes, warnings = [], []
+        return mistakes, warnings
     if build.contexts:
         mistakes.append(
             "`needs` as a named context works with buildx only; "
@@ -78,18 +86,26 @@ def _buildx(
         argv += ["--resource", "cpu-period=100000"]
     for reference in cache_from:
         argv += ["--cache-from", f"type=registry,ref={reference}"]
-    argv += _exports(recipe, daemon)
+    argv += _exports(recipe, client, daemon)
     return BuildCall((*argv, str(inputs.context)), metadata, pushes=True)
 
 
-def _exports(recipe: Recipe, daemon: DaemonFacts) -> list[str]:
+def writes_registry_cache(client: Client, daemon: DaemonFacts) -> bool:
+    """dockerd's old image store can write inline caches only."""
+    return client.kind is Kind.BUILDX and daemon.containerd
+
+
+def _exports(recipe: Recipe, client: Client, daemon: DaemonFacts) -> list[str]:
     cache, push = recipe.cache, recipe.push
     if push is None:
         return ["--output", "type=cacheonly"]
     argv = []
-    if cache.mode == "inline":
+    if cache.mode != "none":
+        # In mode registry as well: then each ref's last image gives hits that a cache which other
+        # refs have written since does not hold any more.
         argv += ["--cache-to", "type=inline"]
-    elif cache.to:
+    if cache.to and writes_registry_cache(client, daemon):
+        # An OCI image manifest, since ECR and Harbor refuse the older form, an index of layers.
         argv += [
             "--cache-to",
             (

@@ -20,14 +20,19 @@ _ANSWER_LIMIT = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class DaemonFacts:
-    """`lazy`: images can be pushed without storing them, so a full hit pulls no layer.
+    """`containerd`: images are in the containerd store; only then can it write a registry cache.
 
-    That needs Docker 29.0.1 (https://github.com/moby/moby/pull/51494) with its containerd store.
+    `lazy`: images can be pushed without storing them, so a full hit pulls no layer. That needs
+    Docker 29.0.1 (https://github.com/moby/moby/pull/51494) with this store.
     """
 
     version: str
-    major: int
-    lazy: bool
+    numbers: tuple[int, int, int]
+    containerd: bool
+
+    @property
+    def lazy(self) -> bool:
+        return self.containerd and self.numbers >= (29, 0, 1)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -67,17 +72,17 @@ class Daemon:
 
     def _facts(self) -> DaemonFacts:
         try:
-            version = str(self._json("/version").get("Version", ""))
             info = self._json("/info")
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise BuildFailed(BuildClass.DOCKERD_DOWN, f"dockerd answers with {error}") from error
+        version = str(info.get("ServerVersion", ""))
         found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
-        numbers = tuple(map(int, found.groups())) if found else (0, 0, 0)
+        numbers = (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
         store = {
             str(pair[0]): str(pair[1]) for pair in info.get("DriverStatus") or [] if len(pair) > 1
         }
         containerd = store.get("driver-type", "").startswith("io.containerd.snapshotter")
-        return DaemonFacts(version, numbers[0], lazy=containerd and numbers >= (29, 0, 1))
+        return DaemonFacts(version, numbers, containerd)
 
     def _json(self, path: str) -> dict[str, Any]:
         answer: Any = json.loads(self._get(path, 10.0))

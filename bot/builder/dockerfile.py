@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 _DIRECTIVE = re.compile(r"^#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
@@ -71,6 +71,22 @@ def instruction_of(stages: list[Stage], step: Step) -> Instruction | None:
     if not 1 <= step.index <= step.total:
         return None
     return named[-1].numbered[step.index - 1]
+
+
+def chain_of(stages: Sequence[Stage], target: str | None) -> frozenset[str]:
+    """The stages whose layers are in the image of `target`, by default of the last one: it, and
+    what it is `FROM`. What only `COPY --from` reads is not among them."""
+    names = [stage.name for stage in stages]
+    wanted = (target or "").lower()
+    if wanted not in names and wanted.isdecimal() and int(wanted) < len(names):
+        wanted = names[int(wanted)]
+    at = names.index(wanted) if wanted in names else len(names) - 1
+    chain: set[str] = set()
+    while at >= 0:
+        chain.add(names[at])
+        before = [n for n, name in enumerate(names[:at]) if name == stages[at].base.lower()]
+        at = before[-1] if before else -1
+    return frozenset(chain)
 
 
 def read_stages(text: str, args: Mapping[str, str] | None = None) -> list[Stage]:

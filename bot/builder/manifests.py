@@ -1,4 +1,4 @@
-"""Two questions that the builder has for a registry: which digest has this name, how large is it.
+"""What the builder asks a registry: which digest has this name, how large is it, can it be a cache.
 
 HEAD and GET of manifests over urllib, Basic and Bearer authorisation with the plain `auths` of a
 Docker config.json. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
@@ -29,6 +29,8 @@ ACCEPT = (
     "application/vnd.docker.distribution.manifest.v2+json"
 )
 _MANIFEST_LIMIT = 4 << 20
+_RECORDS = b"moby.buildkit.cache.v0"
+"""The key of inline cache in an image's configuration."""
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _DOCKER_HUB = "https://index.docker.io/v1/"
 
@@ -39,6 +41,14 @@ class RegistryError(Exception):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`size`: compressed bytes of one platform's image, its configuration and layers."""
+
+    digest: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,10 @@ class Registry:
         self._timeout = timeout
         self._headers: dict[str, str] = {}
         self._schemes: dict[str, str] = {}
+        # Once: it reads every certificate authority of the machine.
+        self._opener = urllib.request.build_opener(
+            _Redirects(), urllib.request.HTTPSHandler(context=ssl.create_default_context())
+        )
 
     def digest(self, reference: Reference) -> str | None:
         """None: there is no such manifest. Raises RegistryError."""
@@ -92,47 +106,56 @@ class Registry:
         body = self._ask("GET", reference, reference.wanted).body
         return "sha256:" + hashlib.sha256(body).hexdigest()
 
-    def size(self, reference: Reference, digest: str) -> int:
-        """Compressed bytes of one platform's image: its configuration and layers."""
-        document = self._manifest(reference, digest)
-        if "manifests" in document:
-            inner = [
-                item
-                for item in document["manifests"]
-                if item.get("platform", {}).get("architecture") != "unknown"
-            ]
-            document = self._manifest(reference, inner[0]["digest"]) if inner else {}
-        layers = [document.get("config", {}), *document.get("layers", [])]
-        return sum(int(item.get("size", 0)) for item in layers)
+    def image(self, reference: Reference) -> Image | None:
+        """The pushed image, its digest worked out from the bytes. None: there is none."""
+        answer = self._ask("GET", reference, reference.wanted)
+        if answer.status == 404:
+            return None
+        document = _document(reference, answer)
+        one = self._platform(reference, document)
+        parts = [one.get("config", {}), *one.get("layers", [])]
+        size = sum(int(part.get("size", 0)) for part in parts)
+        return Image("sha256:" + hashlib.sha256(answer.body).hexdigest(), size)
 
-    def _manifest(self, reference: Reference, digest: str) -> dict[str, Any]:
-        answer = self._ask("GET", reference, digest)
-        if answer.status != 200:
-            raise RegistryError(f"{reference.host} answered {answer.status}", answer.status)
-        try:
-            document: Any = json.loads(answer.body)
-        except ValueError as error:
-            raise RegistryError(f"{reference.host} sent a manifest that is not JSON") from error
-        if not isinstance(document, dict) or document.get("schemaVersion") != 2:
-            # dockerd 20.10 falls back to the old schema when a registry refuses the new one for a
-            # moment; such an image has no cache records and another digest than the one built.
-            raise RegistryError(f"{reference.host} holds a manifest of the old schema 1")
-        return document
+    def has_records(self, reference: Reference) -> bool:
+        """Whether the image holds BuildKit's cache records, or is a cache itself."""
+        answer = self._ask("GET", reference, reference.wanted)
+        one = self._platform(reference, _document(reference, answer))
+        config = one.get("config", {})
+        if "buildkit" in str(config.get("mediaType")):
+            return True
+        blob = self._ask("GET", reference, str(config.get("digest")), kind="blobs")
+        return _RECORDS in blob.body
 
-    def _ask(self, method: str, reference: Reference, wanted: str) -> _Answer:
-        key = reference.name
-        answer = self._try(method, reference, wanted, self._headers.get(key))
+    def _platform(self, reference: Reference, document: dict[str, Any]) -> dict[str, Any]:
+        """The manifest itself, or an index's first one that is no attestation."""
+        if "manifests" not in document:
+            return document
+        inner = [
+            item
+            for item in document["manifests"]
+            if item.get("platform", {}).get("architecture") != "unknown"
+        ]
+        if not inner:
+            return {}
+        return _document(reference, self._ask("GET", reference, inner[0]["digest"]))
+
+    def _ask(
+        self, method: str, reference: Reference, wanted: str, kind: str = "manifests"
+    ) -> _Answer:
+        key, path = reference.name, f"{kind}/{wanted}"
+        answer = self._try(method, reference, path, self._headers.get(key))
         if answer.status == 401 and key not in self._headers:
             header = self._authorise(reference, answer.headers.get("www-authenticate", ""))
             if header:
                 self._headers[key] = header
-                answer = self._try(method, reference, wanted, header)
+                answer = self._try(method, reference, path, header)
         return answer
 
     def _try(self, method: str, reference: Reference, wanted: str, header: str | None) -> _Answer:
         host = "registry-1.docker.io" if reference.host == "docker.io" else reference.host
         headers = {"Accept": ACCEPT, **({"Authorization": header} if header else {})}
-        path = f"{host}/v2/{reference.repository}/manifests/{wanted}"
+        path = f"{host}/v2/{reference.repository}/{wanted}"
         schemes = ("http", "https") if reference.host in self._insecure else ("https",)
         known = self._schemes.get(reference.host)
         error: RegistryError | None = None
@@ -150,11 +173,8 @@ class Registry:
         request = urllib.request.Request(  # noqa: S310 (http or https by construction)
             url, headers=dict(headers), method=method
         )
-        opener = urllib.request.build_opener(
-            _Redirects(), urllib.request.HTTPSHandler(context=ssl.create_default_context())
-        )
         try:
-            with opener.open(request, timeout=self._timeout) as answer:
+            with self._opener.open(request, timeout=self._timeout) as answer:
                 body = answer.read(_MANIFEST_LIMIT)
                 return _Answer(answer.status, _lower(answer.headers), body)
         except urllib.error.HTTPError as error:
@@ -198,6 +218,20 @@ class Registry:
                 pair = f"{entry['username']}:{entry.get('password', '')}"
                 return "Basic " + base64.b64encode(pair.encode()).decode()
         return None
+
+
+def _document(reference: Reference, answer: _Answer) -> dict[str, Any]:
+    if answer.status != 200:
+        raise RegistryError(f"{reference.host} answered {answer.status}", answer.status)
+    try:
+        document: Any = json.loads(answer.body)
+    except ValueError as error:
+        raise RegistryError(f"{reference.host} sent a manifest that is not JSON") from error
+    if not isinstance(document, dict) or document.get("schemaVersion") != 2:
+        # dockerd 20.10 falls back to the old schema when a registry refuses the new one for a
+        # moment; such an image has no cache records and another digest than the one built.
+        raise RegistryError(f"{reference.host} holds a manifest of the old schema 1")
+    return document
 
 
 def _lower(headers: Message) -> dict[str, str]:

@@ -39,7 +39,11 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CacheSummary:
-    """`hits` of `steps` Dockerfile steps; `pulled_bytes` for cached layers; None means unknown."""
+    """`hits` of `steps` Dockerfile steps; `pulled_bytes` for cached layers; None means unknown.
+
+    `why` the first miss was one; `rerun_stage`: a stage that is not in the image and ran for
+    `rerun_seconds`, though a cache was found.
+    """
 
     hits: int | None = None
     steps: int | None = None
@@ -47,6 +51,9 @@ class CacheSummary:
     first_miss: str | None = None
     candidates: int = 0
     found: int = 0
+    why: str | None = None
+    rerun_stage: str | None = None
+    rerun_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +114,9 @@ def _document(result: Result, warnings: list[str], room: int) -> Mapping[str, ob
             "first_miss": cache.first_miss and _cut(cache.first_miss, min(room, 200)),
             "candidates": cache.candidates,
             "found": cache.found,
+            "why": cache.why and _cut(cache.why, min(room, 160)),
+            "rerun_stage": cache.rerun_stage and _cut(cache.rerun_stage, min(room, 60)),
+            "rerun_seconds": cache.rerun_seconds,
         },
         "client": result.client and _cut(result.client, 80),
         "daemon": result.daemon and _cut(result.daemon, 80),

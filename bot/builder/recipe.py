@@ -64,7 +64,8 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """mode: inline, registry or none. `sources` are read, `to` (mode registry) is written."""
+    """mode: inline, registry or none. `sources` are read. `to` is written in mode registry; None:
+    this build may write no cache."""
 
     mode: str
     sources: tuple[str, ...]
@@ -216,7 +217,8 @@ def parse(data: bytes) -> Recipe:
     if top.number("version", 0) != 1:
         raise _wrong("version", "this builder reads version 1")
     push = _push(top.inner("push")) if top.has("push") else None
-    cache = _cache(top.inner("cache"))
+    build = _build(top.inner("build"))
+    cache = _cache(top.inner("cache"), read=not build.no_cache)
     wanted = [push.reference] if push else []
     check_allowed(
         [*wanted, *cache.sources, *([cache.to] if cache.to else [])], top.texts("allowed")
@@ -225,7 +227,7 @@ def parse(data: bytes) -> Recipe:
         attempt=top.text("attempt"),
         workdir=top.path("workdir"),
         source=_source(top.inner("source")),
-        build=_build(top.inner("build")),
+        build=build,
         push=push,
         cache=cache,
         limits=_limits(top.inner("limits")),
@@ -300,17 +302,15 @@ def _push(reader: _Reader) -> Push:
     return Push(reference, reader.flag("insecure"))
 
 
-def _cache(reader: _Reader) -> Cache:
+def _cache(reader: _Reader, *, read: bool) -> Cache:
     sources = reader.texts("from")
     for reference in (*sources, *filter(None, [reader.text("to", None)])):
         parse_reference(reference)
     mode = reader.chosen("mode", _MODES)
     to = reader.text("to", None)
-    if mode == "registry" and to is None:
-        raise _wrong("cache.to", "is required with mode registry")
     return Cache(
         mode=mode,
-        sources=sources if mode != "none" else (),
+        sources=sources if read and mode != "none" else (),
         to=to if mode == "registry" else None,
         insecure_hosts=frozenset(reader.texts("insecure_hosts")),
     )

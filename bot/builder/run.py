@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.builder import preflight
 from bot.builder.budget import Budget
 from bot.builder.building import Builder, Built, Site
 from bot.builder.classes import BuildClass
@@ -26,8 +27,6 @@ from bot.builder.redaction import Redactor
 from bot.builder.references import parse_reference
 from bot.builder.source import Checkout, Fetcher
 from bot.builder.tree import locate
-
-_GO_ON = "the build goes on without it"
 
 
 class Run:
@@ -73,18 +72,18 @@ class Run:
             self._take(checkout)
             inputs = locate(checkout.folder, recipe.build.context, recipe.build.dockerfile)
             _check_secrets(recipe)
-        with self._phase("wait"):
-            daemon = self._daemon.wait(recipe.limits.dockerd, self._budget)
-            result.daemon = daemon.version
-        with self._phase("preflight"):
+        with self._phase("preflight"):  # before the wait: dockerd of the same pod is starting now
             env = client_environment(recipe, self._auths)
             client = choose(recipe.docker.client, env, recipe.workdir, self._budget)
             result.client = str(client)
-            mistakes, warnings = unsupported(recipe.build, client)
-            result.warnings += warnings
-            if mistakes:
-                raise BuildFailed(BuildClass.CONFIG, "; ".join(mistakes))
             cache_from = self._candidates()
+        with self._phase("wait"):
+            daemon = self._daemon.wait(recipe.limits.dockerd, self._budget)
+            result.daemon = daemon.version
+        mistakes, warnings = unsupported(recipe, client, daemon)
+        self._warn(warnings)
+        if mistakes:
+            raise BuildFailed(BuildClass.CONFIG, "; ".join(mistakes))
         builder = Builder(
             recipe,
             Site(inputs, client, daemon, env),
@@ -97,43 +96,38 @@ class Run:
             except BuildFailed as failure:
                 raise self._told_by_daemon(failure) from failure
             finally:
-                result.cache = builder.summary(len(recipe.cache.sources), len(cache_from))
+                result.cache = builder.summary(len(cache_from))
+            self._warn(builder.warnings())
         with self._phase("verify"):
             self._verify(built)
+            if cache_from and result.cache.hits == 0:
+                blank = preflight.blank(self._registry(), cache_from)
+                result.cache = builder.summary(len(cache_from), blank=blank)
         result.kind = BuildClass.SUCCEEDED
         result.message = "built and pushed" if recipe.push else "built, not pushed"
 
     def _take(self, checkout: Checkout) -> None:
         self.result.tree = checkout.tree
-        self.result.warnings += checkout.warnings
-        for warning in checkout.warnings:
+        self._warn(checkout.warnings)
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """In the result, for the page, and in the log."""
+        self.result.warnings += warnings
+        for warning in warnings:
             self._records.note(warning)
 
     def _candidates(self) -> list[str]:
-        """Those cache references that answer: a dead one would only delay the build."""
+        found = preflight.look(self._registry(), self._recipe.cache.sources)
+        for note in found.notes:
+            self._records.note(note)
+        return list(found.references)
+
+    def _registry(self, **settings: float) -> Registry:
         recipe = self._recipe
         insecure = set(recipe.cache.insecure_hosts)
         if recipe.push and recipe.push.insecure:
             insecure.add(parse_reference(recipe.push.reference).host)
-        registry = Registry(self._auths, insecure)
-        found, dead = [], set()
-        for text in dict.fromkeys(recipe.cache.sources):
-            self._budget.check()
-            reference = parse_reference(text)
-            if reference.host in dead:
-                continue
-            try:
-                digest = registry.digest(reference)
-            except RegistryError as error:
-                dead.add(reference.host)
-                self._records.note(f"cache: {text}: {error}; {_GO_ON}")
-                continue
-            if digest is None:
-                self._records.note(f"cache: {text} does not exist; {_GO_ON}")
-            else:
-                self._records.note(f"cache: {text} found")
-                found.append(text)
-        return found
+        return Registry(self._auths, insecure, **settings)
 
     def _told_by_daemon(self, failure: BuildFailed) -> BuildFailed:
         """A daemon that is gone explains every failure that isn't a step's own."""
@@ -162,19 +156,14 @@ class Run:
                 return
 
     def _compare(self, push: Push, built: Built) -> None:
-        reference = parse_reference(push.reference)
-        insecure = {reference.host} if push.insecure else set()
-        registry = Registry(self._auths, insecure, timeout=10.0)
-        shown = registry.digest(reference)
-        if shown is None:
+        image = self._registry(timeout=10.0).image(parse_reference(push.reference))
+        if image is None:
             raise RegistryError(f"{push.reference} is not there", 404)
-        if shown != built.digest:
-            raise BuildFailed(
-                BuildClass.INTERNAL,
-                f"{push.reference} is {shown} in the registry, but {built.digest} was pushed",
-            )
-        self.result.digest = shown
-        self.result.size_bytes = registry.size(reference, shown)
+        if image.digest != built.digest:
+            shown = f"{push.reference} is {image.digest} in the registry"
+            raise BuildFailed(BuildClass.INTERNAL, f"{shown}, but {built.digest} was pushed")
+        self.result.digest = image.digest
+        self.result.size_bytes = image.size
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

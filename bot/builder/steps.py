@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.builder.dockerfile import Stage, instruction_of
-from bot.builder.outcome import CacheSummary
+from bot.builder.misses import cacheable
 from bot.builder.progress import Vertex
 from bot.builder.records import LogStream, Records
 from bot.builder.redaction import Redactor
@@ -45,7 +45,7 @@ class StepReporter:
                 "name": vertex.name[:500],
                 "file": self._dockerfile if line else None,
                 "line": line,
-                "hit": vertex.cached if _cacheable(vertex) else None,
+                "hit": vertex.cached if cacheable(vertex) else None,
                 "pulled_bytes": sum(vertex.pulled.values()),
                 "seconds": round(vertex.seconds, 3),
                 "error": vertex.error[-500:] or None,
@@ -72,26 +72,3 @@ class StepReporter:
                     lines = lines[1:]  # it may begin inside a secret
                 return "\n".join(line[:200] for line in lines[-3:])
         return ""
-
-    def summary(self, vertices: Iterable[Vertex], candidates: int, found: int) -> CacheSummary:
-        steps = [vertex for vertex in vertices if vertex.done and _cacheable(vertex)]
-        known = all(vertex.cached is not None for vertex in steps)
-        missed = [vertex for vertex in steps if vertex.cached is False]
-        missed.sort(key=lambda vertex: (self.line(vertex) or 1 << 30, vertex.number))
-        first = None
-        if missed:
-            line = self.line(missed[0])
-            first = missed[0].name[:160] + (f" ({self._dockerfile}:{line})" if line else "")
-        return CacheSummary(
-            hits=sum(vertex.cached is True for vertex in steps) if known else None,
-            steps=len(steps),
-            pulled_bytes=sum(sum(vertex.pulled.values()) for vertex in steps),
-            first_miss=first and self._redactor.text(first),
-            candidates=candidates,
-            found=found,
-        )
-
-
-def _cacheable(vertex: Vertex) -> bool:
-    """The Dockerfile's own steps; a FROM is looked up, not run."""
-    return vertex.step is not None and not vertex.step.text.upper().startswith("FROM ")

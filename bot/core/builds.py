@@ -108,7 +108,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """Steps that hit, of all; None where the builder can't tell. Bytes are pulled layers."""
+    """Steps that hit, of all; None where the builder can't tell. Bytes are pulled layers.
+
+    `first_miss`: the first instruction that ran, and `why` as far as that can be known. `found` of
+    the `candidates` were there. `rerun_stage`: a stage that only `COPY --from` reads and that ran
+    though there was a cache, for `rerun_seconds`: inline cache does not hold it.
+    """
 
     hits: int | None = None
     steps: int | None = None
@@ -116,6 +121,19 @@ class CacheUse:
     first_miss: str | None = None
     candidates: int = 0
     found: int = 0
+    why: str | None = None
+    rerun_stage: str | None = None
+    rerun_seconds: float | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the build took no step from a cache."""
+        return self.hits == 0 or (self.hits is None and not self.found)
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether there was a cache and nothing of it was of use. False where that is unknown."""
+        return self.found > 0 and self.hits == 0 and bool(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +192,10 @@ Observation = NotThere | Pending | Running | Ended
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a build ended, why, and what to do next. `ours` decides between `failed` and `error`."""
+    """How a build ended, why, and what to do next. `ours` decides between `failed` and `error`.
+
+    `warnings` are for its page, `notes` short ones for its status. `client` and `daemon`: versions.
+    """
 
     state: BuildState
     kind: OutcomeClass
@@ -185,6 +206,9 @@ class Outcome:
     phases: Mapping[str, float] = field(default_factory=dict)
     cache: CacheUse = CacheUse()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    client: str = ""
+    daemon: str = ""
 
 
 @dataclass(frozen=True, slots=True)

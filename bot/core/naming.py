@@ -10,6 +10,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from bot.core.ids import ImageKey, Trust
+
 TAG_LENGTH = 128
 CONTEXT_LENGTH = 255
 NAME_LENGTH = 255
@@ -24,6 +26,7 @@ _HOST = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[a-fA-F0-9:]+\])(?:
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,512}")
 _REQUEST_NAME = re.compile(r"pr-[0-9]+(?:-|$)")
 _IMMUTABLE_NAME = re.compile(r"git-[0-9a-f]{12}(?:-|$)")
+_CACHE_NAME = re.compile(r"cache-(?:trusted|untrusted)(?:-|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,19 @@ def request_tag(name: str, number: int) -> str:
 
 
 def is_reserved_tag(name: str) -> bool:
-    """Whether a name is pull requests' (`pr-<n>`) or looks like an immutable reference."""
-    return bool(_REQUEST_NAME.match(name) or _IMMUTABLE_NAME.match(name))
+    """Whether a name is pull requests' (`pr-<n>`), a cache's, or looks like an immutable one."""
+    return any(one.match(name) for one in (_REQUEST_NAME, _IMMUTABLE_NAME, _CACHE_NAME))
 
 
 def immutable_tag(commit: str, recipe: str, attempt: int) -> str:
     """The only tag that a build pod writes: 12 hex of the commit, 8 of the recipe, the attempt."""
     return f"git-{commit[:12]}-{recipe[:8]}-{attempt}"
+
+
+def cache_tag(trust: Trust, image: ImageKey) -> str:
+    """The tag of a cache: one for each trust level and image key, since several images of a file
+    may have one name. Keys have at most 63 characters."""
+    return f"cache-{trust}-{image}"
 
 
 def name_fault(name: str) -> str | None:

@@ -178,6 +178,8 @@ def _of(result: BuilderResult, kind: OutcomeClass, message: str) -> Outcome:
         result.phases,
         result.cache,
         result.warnings,
+        client=result.client,
+        daemon=result.daemon,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.core.ids import Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
+from bot.core.naming import cache_tag
 from bot.core.repoconfig import Checkout, Image
 
 FORMAT = 1
@@ -48,7 +49,8 @@ class RecipeInput:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is one attempt's own. `limits`: the builder's `limits` object, counts and seconds."""
+    """What is one attempt's own. `cache_to`: where mode `registry` writes; None: this build may
+    write no cache. `limits`: the builder's `limits` object, counts and seconds."""
 
     number: int
     cache_mode: str = "inline"
@@ -61,7 +63,7 @@ class Attempt:
 class LastDigests:
     """The newest proven successes that a build may take cache from, each trusted no less than the
     build itself: of its own ref, of the target branch, of the default branch, and the last one
-    that ran every step."""
+    that took no step from a cache."""
 
     ref: Digest | None = None
     target: Digest | None = None
@@ -207,11 +209,17 @@ def identity(build: BuildOf) -> str:
 
 
 def cache_candidates(name: str, last: LastDigests, extra: Sequence[str] = ()) -> tuple[str, ...]:
-    """References to take cache from, best first, each pinned by digest where we know it. Older
-    daemons miss every second time without the last full build."""
+    """References to take cache from, best first, each pinned by digest where we know it; `extra`
+    are those by name. Older daemons miss every second time without the last full build."""
     known = (last.ref, last.target, last.default, last.full)
     found = [f"{name}@{digest}" for digest in known if digest is not None]
     return tuple(dict.fromkeys([*found, *extra]))
+
+
+def cache_reference(name: str, image: ImageKey, trust: Trust) -> str:
+    """The cache of mode `registry`, beside the image and so within what its repository may write.
+    Only builds of that trust write it; whoever is trusted less may read it."""
+    return f"{name}:{cache_tag(trust, image)}"
 
 
 def _insert_need(document: dict[str, object], image: str, arg: str | None, reference: str) -> None:

@@ -31,18 +31,18 @@ def building(attempt: int) -> str:
 
 
 def built(outcome: Outcome, seconds: float | None, tag: str | None, notes: Sequence[str]) -> str:
-    """`ok 44s, cache 6/7, api:pr-12 142 MB`, then what ownership withheld."""
+    """`ok 44s, cache 6/7, api:pr-12 142 MB`, then what ownership withheld, then the cache's."""
     parts = ["ok" if seconds is None else f"ok {span(seconds)}", *_cache(outcome.cache)]
     if tag is not None:
         size = f" {megabytes(outcome.size_bytes)}" if outcome.size_bytes is not None else ""
         parts.append(f"{tag}{size}")
-    return "; ".join([", ".join(parts), *notes])
+    return "; ".join([", ".join(parts), *notes, *outcome.notes])
 
 
 def checked(outcome: Outcome, seconds: float | None) -> str:
     """A check-only build: it built, and nothing was pushed."""
     parts = ["ok" if seconds is None else f"ok {span(seconds)}", *_cache(outcome.cache)]
-    return ", ".join([*parts, "built, not pushed"])
+    return "; ".join([", ".join([*parts, "built, not pushed"]), *outcome.notes])
 
 
 def _cache(use: CacheUse) -> list[str]:

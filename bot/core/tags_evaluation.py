@@ -263,7 +263,10 @@ class _Pass:
             return False
         if not request and naming.is_reserved_tag(name):
             message = f"the name `{name[:80]}` is reserved"
-            hint = "pr-<number> is for pull requests, git-<commit> for builds: give it a prefix"
+            hint = (
+                "pr-<number> is for pull requests, git-<commit> for builds, "
+                "cache-<trust> for caches: give it a prefix"
+            )
             self.mistakes.append(said(line, message, hint))
             return False
         if name != raw:

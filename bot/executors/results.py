@@ -69,4 +69,12 @@ def _cache(document: Mapping[str, object]) -> CacheUse:
         first_miss=_text(document, "first_miss"),
         candidates=_number(document, "candidates") or 0,
         found=_number(document, "found") or 0,
+        why=_text(document, "why"),
+        rerun_stage=_text(document, "rerun_stage"),
+        rerun_seconds=_seconds(document, "rerun_seconds"),
     )
+
+
+def _seconds(document: Mapping[str, object], key: str) -> float | None:
+    value = document.get(key)
+    return float(value) if isinstance(value, int | float) else None

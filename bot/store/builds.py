@@ -20,7 +20,7 @@ from bot.records import (
 )
 from bot.store import journal
 from bot.store.leases import give_back, held, take
-from bot.store.rows import build_value, dump, outcome_text, plain, plan_text
+from bot.store.rows import build_value, dump, outcome_text, outcome_value, plain, plan_text
 from bot.store.schema import NEVER, attempt, build, build_need, claim, claim_image
 
 FINAL_STATES = [str(state) for state in FINAL]
@@ -105,6 +105,22 @@ def _unfinished(tx: Connection, ids: Sequence[str]) -> bool:
 def needed(tx: Connection, build_id: BuildId) -> Sequence[BuildRow]:
     ids = tx.execute(select(build_need.c.needed_id).where(build_need.c.build_id == build_id))
     return list(load(tx, ids.scalars()).values())
+
+
+def success_before(tx: Connection, row: BuildRow) -> Outcome | None:
+    query = (
+        select(build.c.outcome)
+        .where(
+            build.c.repository_id == row.repository_id,
+            build.c.image == row.image,
+            build.c.state.in_([BuildState.TAGGING, BuildState.SUCCEEDED]),
+            build.c.id != row.id,
+            build.c.queued_at <= row.queued_at,
+        )
+        .order_by(build.c.queued_at.desc(), build.c.generation.desc())
+        .limit(1)
+    )
+    return outcome_value(tx.execute(query).scalar())
 
 
 def wake_dependents(tx: Connection, build_id: str, now: float) -> None:

@@ -26,7 +26,7 @@ from bot.records import (
 )
 from bot.store import schema
 from bot.store.leases import give_back, held, take
-from bot.store.rows import load, plain, repository_value
+from bot.store.rows import FULL_BUILD, load, plain, repository_value
 from bot.store.schema import build, claim, claim_image, path_base, ref_state, repository
 from bot.store.upserts import upsert
 
@@ -248,9 +248,16 @@ def _of(ref: str | None) -> tuple[ColumnElement[bool], ...]:
 
 
 def last_digest(
-    tx: Connection, row_id: int, image: ImageKey, trust: Trust, refs: Sequence[str]
+    tx: Connection,
+    row_id: int,
+    image: ImageKey,
+    trust: Trust,
+    refs: Sequence[str],
+    *,
+    full: bool,
 ) -> tuple[str, Digest] | None:
     """Trusted code is given trusted results only; untrusted code may read both. No refs: any."""
+    whole = (build.c.outcome.contains(FULL_BUILD, autoescape=True),) if full else ()
     for ref in refs or (None,):
         query = (
             select(build.c.plan, build.c.digest)
@@ -262,6 +269,7 @@ def last_digest(
                 claim_image.c.image == image,
                 build.c.state.in_(["tagging", "succeeded"]),
                 build.c.digest.is_not(None),
+                *whole,
                 or_(build.c.trust == Trust.TRUSTED, build.c.trust == trust),
             )
             .order_by(claim.c.sequence.desc(), build.c.queued_at.desc(), build.c.generation.desc())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from sqlalchemy import Row
@@ -43,17 +44,19 @@ def outcome_text(outcome: Outcome) -> str:
             "size_bytes": outcome.size_bytes,
             "place": place and [place.file, place.line, place.instruction],
             "phases": dict(outcome.phases),
-            "cache": [
-                cache.hits,
-                cache.steps,
-                cache.pulled_bytes,
-                cache.first_miss,
-                cache.candidates,
-                cache.found,
-            ],
+            "cache": list(astuple(cache)),
+            "full": cache.full,
             "warnings": list(outcome.warnings),
+            "notes": list(outcome.notes),
+            "client": outcome.client,
+            "daemon": outcome.daemon,
         }
     )
+
+
+FULL_BUILD = '"full":true'
+"""What stands in the text of an outcome that took no step from a cache. No text within it can look
+like this: quotes in there are escaped."""
 
 
 def outcome_value(text: str | None) -> Outcome | None:
@@ -70,6 +73,9 @@ def outcome_value(text: str | None) -> Outcome | None:
         phases=data["phases"],
         cache=CacheUse(*data["cache"]),
         warnings=tuple(data["warnings"]),
+        notes=tuple(data.get("notes", ())),
+        client=data.get("client", ""),
+        daemon=data.get("daemon", ""),
     )
 
 

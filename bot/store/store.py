@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.core.builds import LogLine
+from bot.core.builds import LogLine, Outcome
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
 from bot.core.reports import CommitStatus
@@ -111,9 +111,18 @@ class SqlStore:
         self._database.write(repositories.record_refs, leased, refs, now, note)
 
     def last_digest(
-        self, row_id: int, image: ImageKey, trust: Trust, refs: Sequence[str]
+        self,
+        row_id: int,
+        image: ImageKey,
+        trust: Trust,
+        refs: Sequence[str],
+        *,
+        full: bool = False,
     ) -> tuple[str, Digest] | None:
-        return self._database.read(repositories.last_digest, row_id, image, trust, refs)
+        return self._database.read(repositories.last_digest, row_id, image, trust, refs, full=full)
+
+    def success_before(self, build: BuildRow) -> Outcome | None:
+        return self._database.read(builds.success_before, build)
 
     # -- scheduling --------------------------------------------------------------------------
     def admit(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from bot.core.builds import BuildState
+from bot.core.builds import BuildState, Outcome
 from bot.core.logtext import plain
 from bot.core.outcomes import sentence
 from bot.records import (
@@ -28,7 +28,7 @@ _TONES = {
 }
 
 
-_PHASES = ("fetch", "wait", "preflight", "build", "verify")
+_PHASES = ("fetch", "preflight", "wait", "build", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ class BuildView:
     cache: str
     pulled_bytes: int | None
     first_miss: str | None
+    miss_why: str | None
+    built_with: str
     phases: tuple[tuple[str, float], ...]
     warnings: tuple[str, ...]
     steps: tuple[StepView, ...]
@@ -171,6 +173,8 @@ def build_view(
         cache=_cache(row),
         pulled_bytes=outcome.cache.pulled_bytes if outcome else None,
         first_miss=outcome.cache.first_miss if outcome else None,
+        miss_why=outcome.cache.why if outcome else None,
+        built_with=_built_with(outcome) if outcome else "",
         phases=_in_order(outcome.phases) if outcome else (),
         warnings=outcome.warnings if outcome else (),
         steps=_steps(steps),
@@ -266,6 +270,11 @@ def _cache(row: BuildRow) -> str:
     if cache is None or cache.hits is None or cache.steps is None:
         return "unknown" if row.state.final else ""
     return f"{cache.hits} of {cache.steps} steps"
+
+
+def _built_with(outcome: Outcome) -> str:
+    daemon = f"dockerd {outcome.daemon}" if outcome.daemon else ""
+    return ", ".join(part for part in (daemon, outcome.client) if part)
 
 
 def _in_order(phases: Mapping[str, float]) -> tuple[tuple[str, float], ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.builds import BuildState, Outcome, OutcomeClass
+from bot.core.builds import BuildState, CacheUse, Outcome, OutcomeClass
 from bot.core.events import Repository
 from bot.core.ids import Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
 from bot.core.plans import (
@@ -171,6 +171,8 @@ def _wish(
 
 KEYS = {ClaimKind.BRANCH: "refs/heads/", ClaimKind.TAG: "refs/tags/", ClaimKind.REQUEST: "request/"}
 
+COLD = CacheUse(0, 3)
+
 
 @dataclass(slots=True)
 class Bench:
@@ -223,13 +225,18 @@ class Bench:
         (build,) = self.admit()
         return build
 
-    def prove(self, build: BuildRow, result: Digest) -> BuildRow:
+    def prove(self, build: BuildRow, result: Digest, cache: CacheUse = COLD) -> BuildRow:
         """Let a started build come to its digest."""
         now = self.tick()
         build = self.store.move_build(build, Move(BuildState.RUNNING, started_at=now), now)
         build = self.store.move_build(build, Move(BuildState.VERIFYING), now)
         outcome = Outcome(
-            BuildState.SUCCEEDED, OutcomeClass.SUCCEEDED, "built", digest=result, size_bytes=9
+            BuildState.SUCCEEDED,
+            OutcomeClass.SUCCEEDED,
+            "built",
+            digest=result,
+            size_bytes=9,
+            cache=cache,
         )
         return self.store.move_build(build, Move(BuildState.TAGGING, outcome=outcome), now)
 
@@ -241,9 +248,9 @@ class Bench:
             written.append(f"{tag.name}:{tag.tag}@{tag.digest}")
         return sorted(written)
 
-    def succeed(self, build: BuildRow, result: Digest) -> BuildRow:
+    def succeed(self, build: BuildRow, result: Digest, cache: CacheUse = COLD) -> BuildRow:
         """The whole way to success, tags written."""
-        build = self.prove(build, result)
+        build = self.prove(build, result, cache)
         self.write_tags()
         settled, errors = self.store.build_tags_settled(build)
         assert settled

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.builds import BuildState, OutcomeClass
+from bot.core.builds import BuildState, CacheUse, OutcomeClass
 from bot.core.ids import ImageKey, Sha, Trust
 from bot.core.mistakes import Mistake
 from bot.core.plans import BaseMoved, ClaimKind, Plan, RefSeen, Withdrawal
@@ -386,3 +386,35 @@ class TestLastDigest:
         assert last(Trust.UNTRUSTED, "request/9") == ("reg.example/api", digest(3))
         assert last(Trust.TRUSTED) == ("reg.example/api", digest(2))
         assert last(Trust.TRUSTED, "refs/tags/v1") is None
+
+    def test_the_last_that_took_no_step_from_a_cache(self, bench: Bench) -> None:
+        uses = [CacheUse(0, 3), CacheUse(2, 3, found=1), CacheUse(None, 3, found=1), CacheUse(3, 3)]
+        for n, use in enumerate(uses, start=1):
+            bench.push(branch(sha(n), image("api", sha(n))))
+            bench.succeed(bench.start(), digest(n), use)
+
+        def full() -> object:
+            args = (bench.row.id, ImageKey("api"), Trust.TRUSTED, ())
+            return bench.store.last_digest(*args, full=True)
+
+        assert full() == ("reg.example/api", digest(1))
+        bench.push(branch(sha(5), image("api", sha(5))))
+        told = '"full":true'  # in a text, where its quotes are escaped
+        bench.succeed(bench.start(), digest(5), CacheUse(1, 3, first_miss=told, found=1))
+        assert full() == ("reg.example/api", digest(1))
+        bench.push(branch(sha(6), image("api", sha(6))))
+        bench.succeed(bench.start(), digest(6), CacheUse(None, 3))
+        assert full() == ("reg.example/api", digest(6))
+
+
+class TestSuccessBefore:
+    def test_of_the_same_image_and_queued_earlier(self, bench: Bench) -> None:
+        built = {}
+        for n, key in ((1, "api"), (2, "web"), (3, "api"), (4, "api")):
+            bench.push(branch(sha(n), image(key, sha(n))))
+            use = CacheUse(n, 9, why="w", rerun_stage="deps", rerun_seconds=2.5)
+            built[n] = bench.succeed(bench.start(), digest(n), use)
+        before = bench.store.success_before(built[3])
+        assert before is not None
+        assert before.cache == CacheUse(1, 9, why="w", rerun_stage="deps", rerun_seconds=2.5)
+        assert bench.store.success_before(built[1]) is None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import naming
+from bot.core.ids import ImageKey, Trust
 from bot.core.naming import Reference
 
 DIGEST = "sha256:" + "ab" * 32
@@ -103,12 +104,24 @@ def test_a_request_writes_only_below_its_number(name: str, number: int, own: str
     assert naming.request_tag(name, number) == own
 
 
-@pytest.mark.parametrize("name", ["pr-1", "pr-12-x", naming.immutable_tag("a" * 40, "b" * 64, 1)])
-def test_names_of_requests_and_builds_are_reserved(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pr-1",
+        "pr-12-x",
+        naming.immutable_tag("a" * 40, "b" * 64, 1),
+        naming.cache_tag(Trust.TRUSTED, ImageKey("api")),
+        naming.cache_tag(Trust.UNTRUSTED, ImageKey("a.b_c-d")),
+    ],
+)
+def test_names_of_requests_builds_and_caches_are_reserved(name: str) -> None:
+    assert naming.is_tag(name)
     assert naming.is_reserved_tag(name)
 
 
-@pytest.mark.parametrize("name", ["pr-x", "pr-1x", "apr-1", "git-lfs", "git-flow-1", "PR-1"])
+@pytest.mark.parametrize(
+    "name", ["pr-x", "pr-1x", "apr-1", "git-lfs", "git-flow-1", "PR-1", "cache", "cache-trust"]
+)
 def test_other_names_are_not_reserved(name: str) -> None:
     assert not naming.is_reserved_tag(name)
 

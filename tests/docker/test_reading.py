@@ -230,7 +230,7 @@ def test_arguments_keep_users_values_behind_options() -> None:
     }
     recipe = _parse(build=build)
     inputs = Inputs(Path("/w/src/-x"), Path("/w/src/-x/Dockerfile"), "-x/Dockerfile")
-    facts = DaemonFacts("29.1.0", 29, lazy=True)
+    facts = DaemonFacts("29.1.0", (29, 1, 0), containerd=True)
     call = build_call(
         recipe, inputs, Client(Kind.BUILDX, "/b", "0.37"), facts, ["c.example.com/x:1"]
     )

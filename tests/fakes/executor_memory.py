@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.core.builds import (
     BuilderResult,
+    CacheUse,
     Ended,
     LogLine,
     NotThere,
@@ -32,6 +33,8 @@ class Succeed:
 
     stored: bool = True
     text: str | None = None
+    cache: CacheUse = field(default_factory=CacheUse)
+    daemon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,9 @@ class MemoryExecutor:
             text = ending.text or f"{name} {run.sha} {build['args']} {build['contexts']}"
             digest = self.push(name if ending.stored else "lost.test/lost", tag, text)
         message = "built" if digest else "built, not pushed"
-        result = BuilderResult(OutcomeClass.SUCCEEDED, message, digest)
+        result = BuilderResult(
+            OutcomeClass.SUCCEEDED, message, digest, cache=ending.cache, daemon=ending.daemon
+        )
         return Ended(result, outcome=OutcomeClass.SUCCEEDED)
 
     def running(self) -> Sequence[str]:

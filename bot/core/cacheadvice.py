@@ -1,0 +1,79 @@
+"""What the cache of one build tells: a broken daemon, a cache in vain, a stage that inline cache
+can't hold. Only told; nothing switches by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bot.core import daemons
+from bot.core.builds import CacheUse, Outcome
+from bot.core.outcomes import span
+
+WORTH_A_WARNING = 1.0
+WORTH_A_NOTE = 10.0
+"""Seconds that a stage runs again: from here on its page, its status, says that it need not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing to know: `text` for pages and logs, `note` for the status (empty: not there)."""
+
+    text: str
+    note: str = ""
+
+
+def advised(outcome: Outcome, mode: str, previous: Outcome | None) -> Outcome:
+    """A success with what is to be said of its cache. `mode`: the image's `cache`. `previous`: the
+    success of the same image before it."""
+    told = [*_daemon(outcome, previous), *_in_vain(outcome, previous), *_stage(outcome, mode)]
+    if not told:
+        return outcome
+    return replace(
+        outcome,
+        warnings=(*outcome.warnings, *(one.text for one in told)),
+        notes=(*outcome.notes, *(one.note for one in told if one.note)),
+    )
+
+
+def _daemon(outcome: Outcome, previous: Outcome | None) -> list[Told]:
+    """The status says it once: where the build before ran on another version."""
+    new = previous is None or previous.daemon != outcome.daemon
+    return [
+        Told(
+            daemons.sentence(outcome.daemon, flaw),
+            f"dockerd {outcome.daemon} has a broken inline cache"
+            if new and not flaw.lived_with
+            else "",
+        )
+        for flaw in daemons.flaws(outcome.daemon)
+    ]
+
+
+def _in_vain(outcome: Outcome, previous: Outcome | None) -> list[Told]:
+    if previous is None or not (outcome.cache.in_vain and previous.cache.in_vain):
+        return []
+    return [Told(in_vain(outcome.cache), "cache found, no step hit, twice running")]
+
+
+def in_vain(use: CacheUse) -> str:
+    caches = "1 cache was" if use.found == 1 else f"{use.found} caches were"
+    first = (
+        f" First: {use.first_miss}{f' ({use.why})' if use.why else ''}." if use.first_miss else ""
+    )
+    return (
+        f"{caches} found and no step hit, for the second time running.{first} Look for what "
+        "differs from build to build early in the Dockerfile: an ARG before a RUN, a COPY of "
+        "everything, a base image that is pushed daily (docs/cache.md, What breaks hits)"
+    )
+
+
+def _stage(outcome: Outcome, mode: str) -> list[Told]:
+    stage, seconds = outcome.cache.rerun_stage, outcome.cache.rerun_seconds
+    if mode != "inline" or not stage or seconds is None or seconds < WORTH_A_WARNING:
+        return []
+    text = (
+        f"stage {stage} ran again for {span(seconds)}: it is not in the image, and inline cache "
+        "holds only what is. `cache: registry` keeps every stage (buildx with Docker 29)"
+    )
+    note = f"stage {stage} ran again, {span(seconds)}: `cache: registry` keeps it"
+    return [Told(text, note if seconds >= WORTH_A_NOTE else "")]
