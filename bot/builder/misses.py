@@ -51,7 +51,7 @@ def summarise(vertices: Sequence[Vertex], reading: Reading, offer: Offer) -> Cac
     hits = sum(vertex.cached is True for vertex in steps)
     first = _first(steps, reading.line)
     chain = chain_of(reading.stages, reading.target)
-    stage, seconds = _rerun(steps, chain) if offer.found else (None, None)
+    stages, seconds = _rerun(steps, chain, reading.line) if offer.found else (None, None)
     return CacheSummary(
         hits=hits if known else None,
         steps=len(steps),
@@ -60,7 +60,7 @@ def summarise(vertices: Sequence[Vertex], reading: Reading, offer: Offer) -> Cac
         candidates=offer.candidates,
         found=offer.found,
         why=_why(first, offer, chain, hit_any=hits > 0) if first else None,
-        rerun_stage=stage,
+        rerun_stages=stages,
         rerun_seconds=seconds,
     )
 
@@ -120,14 +120,20 @@ def _changed(first: Vertex, *, hit_any: bool) -> str:
     return "the instruction, or an argument or variable that it sees, changed"
 
 
-def _rerun(steps: Sequence[Vertex], chain: frozenset[str]) -> tuple[str | None, float | None]:
-    """The dearest stage that ran and is not in the image, with its seconds."""
-    spent: dict[str, float] = {}
-    for vertex in steps:
-        stage = vertex.step.stage if vertex.step else ""
-        if vertex.cached is False and stage and stage not in chain:
-            spent[stage] = spent.get(stage, 0.0) + vertex.seconds
-    if not spent:
+def _rerun(
+    steps: Sequence[Vertex], chain: frozenset[str], line: Line
+) -> tuple[str | None, float | None]:
+    """The stages that ran and are not in the image, as in the file, with their seconds."""
+    ran = [
+        vertex
+        for vertex in steps
+        if vertex.cached is False
+        and vertex.step
+        and vertex.step.stage
+        and vertex.step.stage not in chain
+    ]
+    if not ran:
         return None, None
-    stage = max(spent, key=lambda name: spent[name])
-    return stage, round(spent[stage], 3)
+    ran.sort(key=lambda vertex: (line(vertex) or 1 << 30, vertex.number))
+    names = dict.fromkeys(vertex.step.stage for vertex in ran if vertex.step)
+    return ", ".join(names), round(sum(vertex.seconds for vertex in ran), 3)

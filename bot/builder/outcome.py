@@ -41,7 +41,7 @@ class BuildFailed(Exception):
 class CacheSummary:
     """`hits` of `steps` Dockerfile steps; `pulled_bytes` for cached layers; None means unknown.
 
-    `why` the first miss was one; `rerun_stage`: a stage that is not in the image and ran for
+    `why` the first miss was one; `rerun_stages`: those that are not in the image and ran, for
     `rerun_seconds`, though a cache was found.
     """
 
@@ -52,7 +52,7 @@ class CacheSummary:
     candidates: int = 0
     found: int = 0
     why: str | None = None
-    rerun_stage: str | None = None
+    rerun_stages: str | None = None
     rerun_seconds: float | None = None
 
 
@@ -115,7 +115,7 @@ def _document(result: Result, warnings: list[str], room: int) -> Mapping[str, ob
             "candidates": cache.candidates,
             "found": cache.found,
             "why": cache.why and _cut(cache.why, min(room, 160)),
-            "rerun_stage": cache.rerun_stage and _cut(cache.rerun_stage, min(room, 60)),
+            "rerun_stages": cache.rerun_stages and _cut(cache.rerun_stages, min(room, 60)),
             "rerun_seconds": cache.rerun_seconds,
         },
         "client": result.client and _cut(result.client, 80),

@@ -111,8 +111,8 @@ class CacheUse:
     """Steps that hit, of all; None where the builder can't tell. Bytes are pulled layers.
 
     `first_miss`: the first instruction that ran, and `why` as far as that can be known. `found` of
-    the `candidates` were there. `rerun_stage`: a stage that only `COPY --from` reads and that ran
-    though there was a cache, for `rerun_seconds`: inline cache does not hold it.
+    the `candidates` were there. `rerun_stages`: those that only `COPY --from` reads and that ran
+    though there was a cache, for `rerun_seconds`: inline cache does not hold them.
     """
 
     hits: int | None = None
@@ -122,7 +122,7 @@ class CacheUse:
     candidates: int = 0
     found: int = 0
     why: str | None = None
-    rerun_stage: str | None = None
+    rerun_stages: str | None = None
     rerun_seconds: float | None = None
 
     @property

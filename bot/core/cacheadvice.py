@@ -25,7 +25,7 @@ class Told:
 def advised(outcome: Outcome, mode: str, previous: Outcome | None) -> Outcome:
     """A success with what is to be said of its cache. `mode`: the image's `cache`. `previous`: the
     success of the same image before it."""
-    told = [*_daemon(outcome, previous), *_in_vain(outcome, previous), *_stage(outcome, mode)]
+    told = [*_daemon(outcome, previous), *_in_vain(outcome, previous), *_stages(outcome, mode)]
     if not told:
         return outcome
     return replace(
@@ -67,13 +67,14 @@ def in_vain(use: CacheUse) -> str:
     )
 
 
-def _stage(outcome: Outcome, mode: str) -> list[Told]:
-    stage, seconds = outcome.cache.rerun_stage, outcome.cache.rerun_seconds
-    if mode != "inline" or not stage or seconds is None or seconds < WORTH_A_WARNING:
+def _stages(outcome: Outcome, mode: str) -> list[Told]:
+    names, seconds = outcome.cache.rerun_stages, outcome.cache.rerun_seconds
+    if mode != "inline" or not names or seconds is None or seconds < WORTH_A_WARNING:
         return []
     text = (
-        f"stage {stage} ran again for {span(seconds)}: it is not in the image, and inline cache "
-        "holds only what is. `cache: registry` keeps every stage (buildx with Docker 29)"
+        f"steps of stages that are not in the image ran for {span(seconds)} ({names}): inline "
+        "cache can't hold them. `cache: registry` keeps what did not change of them (buildx with "
+        "Docker 29)"
     )
-    note = f"stage {stage} ran again, {span(seconds)}: `cache: registry` keeps it"
+    note = f"stages not in the image ran again, {span(seconds)}: `cache: registry` keeps them"
     return [Told(text, note if seconds >= WORTH_A_NOTE else "")]

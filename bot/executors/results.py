@@ -70,7 +70,7 @@ def _cache(document: Mapping[str, object]) -> CacheUse:
         candidates=_number(document, "candidates") or 0,
         found=_number(document, "found") or 0,
         why=_text(document, "why"),
-        rerun_stage=_text(document, "rerun_stage"),
+        rerun_stages=_text(document, "rerun_stages"),
         rerun_seconds=_seconds(document, "rerun_seconds"),
     )
 

@@ -412,9 +412,9 @@ class TestSuccessBefore:
         built = {}
         for n, key in ((1, "api"), (2, "web"), (3, "api"), (4, "api")):
             bench.push(branch(sha(n), image(key, sha(n))))
-            use = CacheUse(n, 9, why="w", rerun_stage="deps", rerun_seconds=2.5)
+            use = CacheUse(n, 9, why="w", rerun_stages="deps", rerun_seconds=2.5)
             built[n] = bench.succeed(bench.start(), digest(n), use)
         before = bench.store.success_before(built[3])
         assert before is not None
-        assert before.cache == CacheUse(1, 9, why="w", rerun_stage="deps", rerun_seconds=2.5)
+        assert before.cache == CacheUse(1, 9, why="w", rerun_stages="deps", rerun_seconds=2.5)
         assert bench.store.success_before(built[1]) is None

@@ -94,10 +94,11 @@ def test_only_a_cache_that_is_known_to_have_been_in_vain_counts(use: CacheUse) -
 
 
 def test_a_stage_that_inline_cache_can_not_hold_gets_a_proposal() -> None:
-    use = CacheUse(2, 5, found=1, rerun_stage="deps", rerun_seconds=42.4)
+    use = CacheUse(2, 5, found=1, rerun_stages="deps", rerun_seconds=42.4)
     told = advised(success(use), "inline", None)
-    assert told.notes == ("stage deps ran again, 42s: `cache: registry` keeps it",)
-    assert "`cache: registry` keeps every stage" in told.warnings[0]
+    assert told.notes == ("stages not in the image ran again, 42s: `cache: registry` keeps them",)
+    assert "(deps)" in told.warnings[0]
+    assert "`cache: registry` keeps what did not change" in told.warnings[0]
     assert advised(success(use), "registry", None).warnings == ()
     short = advised(success(replace(use, rerun_seconds=2.0)), "inline", None)
     assert (len(short.warnings), short.notes) == (1, ())

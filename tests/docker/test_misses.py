@@ -115,13 +115,13 @@ def test_a_stage_that_inline_cache_does_not_hold() -> None:
     assert found.first_miss == "[deps 3/3] RUN install (Dockerfile:3)"
     assert found.why is not None
     assert found.why.startswith("stage deps is not in the image")
-    assert (found.rerun_stage, found.rerun_seconds) == ("deps", 1.0)
+    assert (found.rerun_stages, found.rerun_seconds) == ("deps", 1.0)
     whole = told({**ran, "make": False}, Offer(candidates=1, found=1, whole=True))
     assert whole.why == "the instruction, or an argument or variable that it sees, changed"
     cold = told(dict.fromkeys(NAMES, False), Offer(candidates=1))
-    assert cold.rerun_stage is None, "nothing could have held it"
+    assert cold.rerun_stages is None, "nothing could have held it"
     own = told({**ALL, "make": False, "tools": False})
-    assert own.rerun_stage is None, "stages that the image is made of are held"
+    assert own.rerun_stages is None, "stages that the image is made of are held"
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def test_inline_runs_a_dependency_stage_again_and_registry_keeps_it(site: Site) 
         warm = site.build(repository, sha, cache={**cache, "from": sources})
         assert warm.kind == "succeeded", warm.result
         assert warm.result["cache"]["found"] == len(sources)
-        seen[mode] = _ran_deps(warm), warm.result["cache"]["rerun_stage"], warm.result["cache"]
-    assert seen["inline"][:2] == (True, "deps")
+        seen[mode] = _ran_deps(warm), warm.result["cache"]["rerun_stages"], warm.result["cache"]
+    assert seen["inline"][:2] == (True, "deps, app")
     assert "stage deps is not in the image" in seen["inline"][2]["why"]
     assert seen["registry"][0] is False
     assert seen["registry"][2]["first_miss"].endswith("COPY app.txt / (Dockerfile:6)")
