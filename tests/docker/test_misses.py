@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -172,15 +173,15 @@ CACHE = "r.test/o/r:cache-trusted-api"
 INPUTS = Inputs(Path("/w"), Path("/w/Dockerfile"), "Dockerfile")
 
 
-def recipe(build: dict[str, Any] | None = None, **cache: Any) -> Recipe:
+def recipe(cache: Mapping[str, Any], build: Mapping[str, Any] | None = None) -> Recipe:
     document = {
         "version": 1,
         "attempt": "a",
         "workdir": "/w",
         "source": {"url": "https://git.test/o/r.git", "sha": "a" * 40},
-        "build": build or {},
+        "build": dict(build or {}),
         "push": {"reference": "r.test/o/r:git-1"},
-        "cache": cache,
+        "cache": dict(cache),
         "docker": {"host": "unix:///run/d.sock"},
         "allowed": ["r.test/o/*"],
         "result": "/w/result.json",
@@ -196,13 +197,13 @@ def argv(given: Recipe, client: Client, daemon: DaemonFacts) -> tuple[str, ...]:
 @pytest.mark.parametrize("client", [BUILDX, DOCKER])
 def test_cache_from_and_no_cache_reach_both_clients(client: Client, daemon: DaemonFacts) -> None:
     sources = ["r.test/o/r:a", "r.test/o/r:b"]
-    words = argv(recipe(**{"from": sources}), client, daemon)
+    words = argv(recipe({"from": sources}), client, daemon)
     given = [words[at + 1] for at, word in enumerate(words) if word == "--cache-from"]
     prefix = "type=registry,ref=" if client.kind is Kind.BUILDX else ""
     assert given == [f"{prefix}{source}" for source in sources]
     assert "--no-cache" not in words
 
-    fresh = argv(recipe({"no_cache": True}, **{"from": sources}), client, daemon)
+    fresh = argv(recipe({"from": sources}, {"no_cache": True}), client, daemon)
     assert "--no-cache" in fresh
     assert "--cache-from" not in fresh, "nothing can hit: no registry is asked"
     written = "type=inline" if client.kind is Kind.BUILDX else "BUILDKIT_INLINE_CACHE=1"
@@ -212,7 +213,7 @@ def test_cache_from_and_no_cache_reach_both_clients(client: Client, daemon: Daem
 
 @pytest.mark.parametrize("client", [BUILDX, DOCKER])
 def test_mode_none_neither_reads_nor_writes(client: Client) -> None:
-    words = argv(recipe(mode="none", to=CACHE, **{"from": ["r.test/o/r:a"]}), client, NEW)
+    words = argv(recipe({"mode": "none", "to": CACHE, "from": ["r.test/o/r:a"]}), client, NEW)
     assert not [word for word in words if "cache" in word.lower()]
 
 
@@ -221,7 +222,7 @@ def exports(words: tuple[str, ...]) -> list[str]:
 
 
 def test_mode_registry_writes_all_stages_where_the_daemon_can() -> None:
-    given = recipe(mode="registry", to=CACHE)
+    given = recipe({"mode": "registry", "to": CACHE})
     assert exports(argv(given, BUILDX, NEW)) == [
         "type=inline",
         f"type=registry,ref={CACHE},mode=max,{OPTIONS}",
@@ -233,7 +234,7 @@ def test_mode_registry_writes_all_stages_where_the_daemon_can() -> None:
 def test_mode_registry_is_inline_and_says_so_where_the_daemon_can_not(
     client: Client, daemon: DaemonFacts
 ) -> None:
-    given = recipe(mode="registry", to=CACHE)
+    given = recipe({"mode": "registry", "to": CACHE})
     words = argv(given, client, daemon)
     assert not [word for word in words if CACHE in word]
     assert ("type=inline" in words) != ("BUILDKIT_INLINE_CACHE=1" in words)
@@ -244,7 +245,7 @@ def test_mode_registry_is_inline_and_says_so_where_the_daemon_can_not(
 
 
 def test_a_build_that_may_write_no_cache_reads_it_all_the_same() -> None:
-    given = recipe(mode="registry", to=None, **{"from": [CACHE]})
+    given = recipe({"mode": "registry", "to": None, "from": [CACHE]})
     words = argv(given, BUILDX, NEW)
     assert exports(words) == ["type=inline"]
     assert f"type=registry,ref={CACHE}" in words
