@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.core.tags_faults import Fault, nearest
+from bot.core.mistakes import nearest
+from bot.core.tags_faults import Fault
 
 Value = None | bool | float | str
 

@@ -15,7 +15,8 @@ from typing import Literal
 
 from bot.core import tags_dates
 from bot.core.expressions import Expression
-from bot.core.tags_faults import Fault, nearest
+from bot.core.mistakes import nearest
+from bot.core.tags_faults import Fault
 from bot.core.tags_templates import (
     DATES,
     INSERTS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -84,8 +83,11 @@ def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """A hint with the valid name that looks most like what was typed, where one does."""
-    close = difflib.get_close_matches(name[:80].lower(), list(names), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else None
+    import difflib  # late: only mistakes need it, and `pushwright tags` has to start fast
+
+    valid = {one.lower(): one for one in names}
+    close = difflib.get_close_matches(name[:80].lower(), list(valid), n=1, cutoff=0.6)
+    return f"did you mean {valid[close[0]]}?" if close else None
 
 
 def show(text: str) -> str:

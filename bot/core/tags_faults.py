@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,14 +29,6 @@ class EntryMistake:
     message: str
     hint: str | None = None
     field: Field = "tags"
-
-
-def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """The hint "did you mean …" for a word that is not among the valid ones, or None."""
-    import difflib  # late: only mistakes need it
-
-    close = difflib.get_close_matches(word[:64], list(valid), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else None
 
 
 def placed(fault: Fault, entry: int, field: Field) -> EntryMistake:

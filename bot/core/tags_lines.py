@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from bot.core.handlebars import compile_template
+from bot.core.mistakes import nearest
 from bot.core.tags_entries import Attribute, Entry, parse_entry
-from bot.core.tags_faults import Fault, nearest
+from bot.core.tags_faults import Fault
 from bot.core.tags_templates import DATES, Template
 
 LineType = Literal["schedule", "semver", "pep440", "match", "edge", "ref", "raw", "sha"]

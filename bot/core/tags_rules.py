@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from bot.core.expressions import evaluate, text_of
 from bot.core.handlebars import compile_template
+from bot.core.mistakes import nearest
 from bot.core.naming import name_fault
 from bot.core.tags_context import TagContext
 from bot.core.tags_entries import ENTRIES, Entry, parse_entry
-from bot.core.tags_faults import EntryMistake, Fault, Field, nearest, placed, said
+from bot.core.tags_faults import EntryMistake, Fault, Field, placed, said
 from bot.core.tags_lines import EVERYWHERE, GLOBALS, TagLine, parse_line
 from bot.core.tags_templates import Insert, Template
 

@@ -110,7 +110,7 @@ def test_anything_else_is_a_fault_at_its_place(text: str, offset: int, part: str
 def test_a_misspelt_name_gets_the_nearest_one() -> None:
     fault = parse("github.reff }}", 0)
     assert isinstance(fault, Fault)
-    assert fault.hint == "did you mean `github.ref`?"
+    assert fault.hint == "did you mean github.ref?"
 
 
 @pytest.mark.parametrize("opening", ["(", "!", "format(", "true && ", "true || ", "1 == "])
