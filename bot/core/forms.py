@@ -44,8 +44,14 @@ def _shape(node: Node) -> str:
             return show(node.text)
 
 
-def _unexpected(node: Node, words: str, notes: Notes) -> None:
-    notes.wrong(node.mark, f"expected {words}, not {_shape(node)}")
+def _unexpected(node: Node, words: str, notes: Notes, hint: str | None = None) -> None:
+    notes.wrong(node.mark, f"expected {words}, not {_shape(node)}", hint)
+
+
+def _quoted(node: Node, wanted: Callable[[str], bool]) -> str | None:
+    """The hint for a value that would do without its quotes."""
+    text = isinstance(node, Scalar) and node.kind == "text" and wanted(node.text)
+    return "write it without quotes" if text else None
 
 
 TEXT_ONLY: frozenset[ScalarKind] = frozenset({"text"})
@@ -77,7 +83,7 @@ class Text(Generic[T]):
             return None
         value = self.convert(node.text)
         if isinstance(value, Problem):
-            what = f"{show(node.text)}: " if self.told else ""
+            what = f"{show(node.text)}: " if self.told and node.text else ""
             notes.wrong(node.mark, f"{what}{value.message}", value.hint)
             return None
         return value
@@ -95,7 +101,7 @@ class Flag:
     def read(self, node: Node, notes: Notes) -> bool | None:
         if isinstance(node, Scalar) and node.kind == "bool":
             return node.text.lower() == "true"
-        _unexpected(node, self.words, notes)
+        _unexpected(node, self.words, notes, _quoted(node, ("true", "false").__contains__))
         return None
 
     def schema(self) -> Schema:
@@ -120,7 +126,7 @@ class Whole:
             short = len(node.text.lstrip("0")) < 20
             if short and self.lowest <= int(node.text) <= self.highest:
                 return int(node.text)
-        _unexpected(node, self.words, notes)
+        _unexpected(node, self.words, notes, _quoted(node, str.isdigit))
         return None
 
     def schema(self) -> Schema:
