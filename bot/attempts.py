@@ -17,7 +17,7 @@ from bot.core.recipe import (
     recipe_hash,
 )
 from bot.intake import Ports
-from bot.ports import AttemptSpec, Permanent
+from bot.ports import AttemptSpec, Origin, Permanent
 from bot.records import (
     BuildRow,
     ClaimView,
@@ -33,7 +33,7 @@ class Specs:
 
     def of(self, build: BuildRow) -> AttemptSpec:
         """Raises Temporary where the Git host gives no credential now, Permanent, NeedMissing."""
-        row, refs = self._origin(build)
+        row, refs = self._refs(build)
         needs = self._needs(build)
         final = final_recipe(build.recipe, needs)
         limits = self._ports.central().limits
@@ -61,6 +61,7 @@ class Specs:
             recipe=document,
             recipe_hash=recipe_hash(final),
             trusted=build.trust is Trust.TRUSTED,
+            origin=_origin(build, row),
             registries=tuple(sorted(self._ports.central().registries)),
             credential=host.clone_credential(row.repository),
             secrets=_pairs(build.plan.get("secrets")),
@@ -110,7 +111,7 @@ class Specs:
         rules = self._ports.central().registries.values()
         return sorted(rule.host for rule in rules if rule.insecure)
 
-    def _origin(self, build: BuildRow) -> tuple[RepositoryRow, tuple[str, str, str]]:
+    def _refs(self, build: BuildRow) -> tuple[RepositoryRow, tuple[str, str, str]]:
         """Its repository, and the refs whose last images may hold its steps: its own, the target
         of its request, the default branch."""
         found = self._ports.store.build(build.id)
@@ -133,6 +134,19 @@ def _cache_to(build: BuildRow) -> str | None:
     name = pushed_name(build)
     written = _mode(build) == "registry" and build.trust is Trust.TRUSTED and not build.check_only
     return cache_reference(name, build.image, build.trust) if written and name else None
+
+
+def _origin(build: BuildRow, row: RepositoryRow) -> Origin:
+    return Origin(
+        build=build.id,
+        attempt=build.attempt,
+        source=row.source,
+        repository=row.repository.id,
+        path=row.repository.path,
+        image=build.image,
+        sha=build.sha,
+        generation=build.generation,
+    )
 
 
 def pushed_name(build: BuildRow) -> str:

@@ -122,6 +122,8 @@ def credential_files(config: CentralConfig) -> Iterator[tuple[str, str]]:
             registry.ca_file,
         )
         yield from ((path, f"registry {registry.host}") for path in paths if path)
+    if config.executor == "kubernetes" and config.kubernetes and config.kubernetes.kubeconfig:
+        yield config.kubernetes.kubeconfig, "kubernetes"
     for secret in config.secrets.values():
         if secret.file is not None:
             yield secret.file, f"secret {secret.name}"

@@ -22,12 +22,14 @@ _STOP_WITHIN = 8.0
 @dataclass(frozen=True, slots=True)
 class Loop:
     """`step` says whether it did something; then it is asked again at once. Else it waits for the
-    bell, at most `pause` seconds. `stuck`: seconds that one step may take."""
+    bell, at most `pause` seconds. `stuck`: seconds that one step may take. `awaited` False: its
+    step only listens, so that nobody has to wait for its end."""
 
     name: str
     step: Callable[[], bool]
     pause: float
     stuck: float = 900.0
+    awaited: bool = True
 
 
 class Bell:
@@ -94,7 +96,8 @@ class Worker:
                 self._beat()
         self._bell.ring()
         until = self._clock.monotonic() + _STOP_WITHIN
-        for thread in threads:
+        awaited = {loop.name for loop in self._loops if loop.awaited}
+        for thread in (one for one in threads if one.name in awaited | {"bell"}):
             thread.join(timeout=max(0.0, until - self._clock.monotonic()))
         return not self._broken
 

@@ -15,7 +15,7 @@ from bot.core.builds import LogLine, Observation
 from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths
-from bot.core.ids import Digest, RepositoryId, Role, Sha, SourceName
+from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Role, Sha, SourceName
 from bot.core.reports import CommitStatus
 
 
@@ -41,6 +41,10 @@ class NotFound(Permanent):
 
 class Forbidden(Permanent):
     """The credential lacks a permission; the text names it."""
+
+
+class AdmissionDenied(Permanent):
+    """The cluster's rules forbid such an attempt; waiting would not help."""
 
 
 class TagRefused(Permanent):
@@ -197,6 +201,21 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose attempt it is: what an executor writes on it, so that people and restarts find it.
+    `attempt` counts from 1."""
+
+    build: BuildId
+    attempt: int
+    source: SourceName
+    repository: RepositoryId
+    path: str
+    image: ImageKey
+    sha: Sha
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptSpec:
     """All that an executor needs to start one attempt of one build.
 
@@ -210,6 +229,7 @@ class AttemptSpec:
     recipe: Mapping[str, object]
     recipe_hash: str
     trusted: bool
+    origin: Origin
     registries: tuple[str, ...]
     credential: CloneCredential | None
     secrets: tuple[tuple[str, str], ...] = ()
@@ -220,10 +240,18 @@ class Executor(Protocol):
     """Where attempts run. Everything is idempotent by the attempt's name."""
 
     def start(self, spec: AttemptSpec) -> None:
-        """Raises Temporary (try again) or Permanent (this attempt can't start, and why)."""
+        """Raises Temporary (try again), AdmissionDenied, or Permanent (this attempt can't start,
+        and why)."""
 
     def observe(self, name: str) -> Observation:
-        """A fresh look, never a cached one."""
+        """What it is doing. That it ended, or is not there, is never said from memory."""
+
+    @property
+    def look_seconds(self) -> float:
+        """Between two looks at an attempt of which nothing was heard."""
+
+    def changed(self) -> Sequence[str]:
+        """Names of attempts that did something since the last call: a hint to look now."""
 
     def running(self) -> Sequence[str]:
         """Names of all attempts of ours that the executor still holds, ended ones included."""

@@ -23,10 +23,10 @@ from bot.core.builds import (
     Progress,
 )
 from bot.core.cacheadvice import advised
-from bot.core.ids import Digest
+from bot.core.ids import BuildId, Digest
 from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
 from bot.intake import Ports
-from bot.ports import HostError, Permanent, Registry, Temporary
+from bot.ports import AdmissionDenied, HostError, Permanent, Registry, Temporary
 from bot.records import (
     AdmissionLimits,
     BuildRow,
@@ -38,8 +38,8 @@ from bot.telemetry import fields
 LOG = logging.getLogger("pushwright.scheduling")
 
 LEASE = 30.0
-_LOOK = 0.25
-"""Seconds between two looks at an active attempt (a local process: a lock and a file)."""
+_AGAIN = 0.25
+"""Seconds until an attempt that was told to stop is looked at again."""
 
 _ACCEPTED = "starting"
 _NOT_YET = "can't be started yet: "
@@ -63,11 +63,20 @@ class Scheduler:
     def step(self) -> bool:
         """True when something moved."""
         moved = False
+        self._wake()
         for build in self._admitted():
             moved |= self._guarded(build, starting=True)
         for build in self._ports.store.due_builds(self._now(), LEASE, 64):
             moved |= self._guarded(build, starting=False)
         return moved
+
+    def _wake(self) -> None:
+        """Builds whose attempts did something are due now, whichever worker holds them."""
+        names = self._ports.executor.changed()
+        if names:
+            self._ports.store.wake_builds(
+                [BuildId(n.rpartition("-")[0]) for n in names], self._now()
+            )
 
     def _admitted(self) -> tuple[BuildRow, ...]:
         limits = self._ports.central().limits
@@ -105,6 +114,8 @@ class Scheduler:
             return
         try:
             self._ports.executor.start(spec)
+        except AdmissionDenied as error:
+            self._end(build, failure(OutcomeClass.ADMISSION_DENIED, str(error)))
         except Permanent as error:
             self._end(build, internal(str(error)))
         except Temporary as error:
@@ -118,11 +129,13 @@ class Scheduler:
 
     def _not_yet(self, build: BuildRow, error: Temporary) -> None:
         now, limit = self._now(), float(self._ports.central().limits.queue_seconds)
-        if now - (build.admitted_at or build.queued_at) >= limit:
+        waited = now - (build.admitted_at or build.queued_at)
+        if waited >= limit:
             text = f"did not start within {span(limit)}: {error}"
             self._end(build, failure(OutcomeClass.QUEUE_DEADLINE, text))
             return
-        move = Move(BuildState.STARTING, f"{_NOT_YET}{error}", next_at=now + (error.after or 2.0))
+        pause = error.after or min(30.0, max(2.0, waited / 4))
+        move = Move(BuildState.STARTING, f"{_NOT_YET}{error}", next_at=now + pause)
         self._ports.store.move_build(build, move, now)
 
     # -- looking -----------------------------------------------------------------------------
@@ -146,10 +159,12 @@ class Scheduler:
 
     def _advance(self, build: BuildRow, name: str | None) -> Step:
         observation = self._ports.executor.observe(name) if name else NotThere()
+        now, pause = self._now(), self._ports.executor.look_seconds
+        if build.watched_until > now:
+            pause = min(pause, _LOG_OFTEN)
         limits = self._ports.central().limits
-        return advance(
-            _progress(build), observation, self._now(), Deadlines(float(limits.queue_seconds))
-        )
+        deadlines = Deadlines(float(limits.queue_seconds), look=pause)
+        return advance(_progress(build), observation, now, deadlines)
 
     def _apply(self, build: BuildRow, step: Step) -> bool:
         now = self._now()
@@ -159,14 +174,15 @@ class Scheduler:
                     move = Move(build.state, reason=reason, next_at=next_at)
                     self._ports.store.move_build(build, move, now)
                 else:
-                    self._ports.store.release_build(build, min(next_at, now + _LOOK))
+                    self._ports.store.release_build(build, next_at)
                 return False
             case Started(at):
-                move = Move(BuildState.RUNNING, started_at=at, next_at=now + _LOOK)
+                next_at = now + self._ports.executor.look_seconds
+                move = Move(BuildState.RUNNING, started_at=at, next_at=next_at)
                 self._ports.store.move_build(build, move, now)
             case Cancel():
                 self._ports.executor.cancel(self._name(build))
-                self._ports.store.release_build(build, now + _LOOK)
+                self._ports.store.release_build(build, now + _AGAIN)
             case Retry(after, outcome):
                 move = Move(
                     BuildState.QUEUED, reason=outcome.message, next_at=now + after, outcome=outcome
@@ -265,7 +281,7 @@ class Scheduler:
         now, name = self._now(), self._name(build)
         often = build.watched_until > now
         pause = _LOG_OFTEN if often else _LOG_SELDOM
-        if not last and now - self._log_read_at.get(name, 0.0) < pause:
+        if not last and now - self._log_read_at.get(name, 0.0) < pause - 0.5:
             return
         self._log_read_at[name] = now
         try:

@@ -122,6 +122,9 @@ class Store(Protocol):
 
     def release_build(self, build: BuildRow, next_at: float) -> None: ...
 
+    def wake_builds(self, ids: Sequence[BuildId], now: float) -> None:
+        """Something happened to these: those that are active are due now. Others: nothing."""
+
     def build_tags_settled(self, build: BuildRow) -> tuple[bool, tuple[str, ...]]:
         """Whether all tags of its live claims are applied or yielded; and what was refused."""
 

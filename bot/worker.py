@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bot.clock import SystemClock
 from bot.configfile import ConfigFile, credential_files
 from bot.core.centralconfig import CentralConfig
 from bot.core.ids import HostKind, SourceName
+from bot.core.podsettings import Kubernetes
 from bot.executors.docker.executor import DockerExecutor, Surroundings
 from bot.hosts.factory import Hosts
 from bot.hosts.github import codec as github_codec
@@ -19,14 +21,17 @@ from bot.hosts.gitlab import codec as gitlab_codec
 from bot.housekeeping import Housekeeper
 from bot.intake import Codec, Intake, Ports
 from bot.loops import Loop, Worker
-from bot.ports import GitHost
+from bot.ports import Clock, Executor, GitHost, Permanent
 from bot.reconcile import Sweeper
 from bot.registry.client import RegistryClient
 from bot.registry.configured import ConfiguredRegistries
 from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
-from bot.settings import Settings
+from bot.settings import Settings, SettingsMistake
 from bot.store import open_store
+
+if TYPE_CHECKING:
+    from bot.executors.kubernetes.executor import KubernetesExecutor
 
 CODECS: Mapping[HostKind, Codec] = {
     HostKind.GITHUB: github_codec.parse,
@@ -57,7 +62,26 @@ def make_worker(settings: Settings) -> Worker:
     store = open_store(settings.database_url)
     registries = ConfiguredRegistries(config.current, clock)
     registry = RegistryClient(registries.endpoint, clock)
-    executor = DockerExecutor(
+    executor: Executor
+    watches: Sequence[Loop] = ()
+    if config.current().executor == "kubernetes":
+        executor = _kubernetes(config, registries, clock)
+        watches = [
+            Loop(f"watch-{n}", watch.step, 5.0, awaited=False)
+            for n, watch in enumerate(executor.watches, 1)
+        ]
+    else:
+        executor = _docker(settings, config, registries, clock)
+    hosts = LiveHosts(config.current, clock)
+    ports = Ports(store, hosts, executor, clock, config.current)
+    loops = (*_loops(ports, registry), *watches)
+    return Worker(loops, store.wait, clock, _beat(settings.heartbeat))
+
+
+def _docker(
+    settings: Settings, config: ConfigFile, registries: ConfiguredRegistries, clock: Clock
+) -> DockerExecutor:
+    return DockerExecutor(
         Surroundings(
             folder=settings.attempts,
             docker=lambda: config.current().docker,
@@ -66,9 +90,39 @@ def make_worker(settings: Settings) -> Worker:
         ),
         clock,
     )
-    hosts = LiveHosts(config.current, clock)
-    ports = Ports(store, hosts, executor, clock, config.current)
-    return Worker(_loops(ports, registry), store.wait, clock, _beat(settings.heartbeat))
+
+
+def _kubernetes(
+    config: ConfigFile, registries: ConfiguredRegistries, clock: Clock
+) -> KubernetesExecutor:
+    """Imports late: where one docker daemon builds, the cluster's library is not needed."""
+    from bot.executors.kubernetes.api import Api
+    from bot.executors.kubernetes.connection import Connection
+    from bot.executors.kubernetes.executor import KubernetesExecutor, Surroundings
+
+    first = config.current().kubernetes
+
+    def section() -> Kubernetes:
+        """In force; the last one, where a changed file has none any more."""
+        nonlocal first
+        first = config.current().kubernetes or first
+        if first is None:
+            raise SettingsMistake("`executor: kubernetes` needs the section `kubernetes`")
+        return first
+
+    try:
+        connection = Connection(section().kubeconfig, clock)
+    except Permanent as error:
+        raise SettingsMistake(str(error)) from error
+    return KubernetesExecutor(
+        Surroundings(
+            kubernetes=section,
+            auths=lambda hosts, trusted: registries.plain_auths(hosts, trusted=trusted),
+            secret_file=lambda name: _secret_file(config, name),
+        ),
+        Api(connection, clock),
+        clock,
+    )
 
 
 def _beat(file: Path | None) -> Callable[[], None] | None:

@@ -40,18 +40,18 @@ __all__ = [
     "advance",
 ]
 
-LOOK_SECONDS = 5.0
-"""Between two looks at a build that nothing was heard of; watches wake it sooner."""
 ACCEPT_SECONDS = 30.0
 """An attempt that was just started may not show yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds. `grace`: how long a builder that was told to stop may take to say its result."""
+    """Seconds. `grace`: how long a builder that was told to stop may take to say its result;
+    `look`: between two looks at an attempt of which nothing was heard."""
 
     queue: float = 900.0
     grace: float = 60.0
+    look: float = 5.0
 
 
 DEFAULT = Deadlines()
@@ -96,10 +96,10 @@ def advance(
     """What follows from a fresh look at the attempt of a build that is starting, running or
     verifying. Any other state: `Stay`, the build is not the executor's."""
     if not progress.state.active:
-        return Stay(now + LOOK_SECONDS)
+        return Stay(now + deadlines.look)
     match seen:
         case NotThere():
-            return _not_there(progress, now)
+            return _not_there(progress, now, deadlines)
         case Pending(reason):
             return _pending(progress, reason, now, deadlines)
         case Running(started):
@@ -109,9 +109,12 @@ def advance(
     assert_never(seen)
 
 
-def _not_there(progress: Progress, now: float) -> Step:
+def _not_there(progress: Progress, now: float, deadlines: Deadlines) -> Step:
     if progress.withdrawn:
         return Finish(withdrawn_outcome(progress.withdrawn))
+    late = _too_late(progress, now, deadlines)
+    if late is not None:
+        return settle(late, progress.attempt)  # told to stop, it went without a word
     if progress.state is BuildState.STARTING and now - _since(progress) < ACCEPT_SECONDS:
         return Stay(now + 1.0, "starting")
     what = (
@@ -127,7 +130,7 @@ def _pending(progress: Progress, reason: str, now: float, deadlines: Deadlines) 
         return Cancel(progress.withdrawn, now + 1.0)
     if now - _since(progress) >= deadlines.queue:
         return Cancel("queue-deadline", now + 1.0)
-    return Stay(min(now + LOOK_SECONDS, _since(progress) + deadlines.queue), reason)
+    return Stay(min(now + deadlines.look, _since(progress) + deadlines.queue), reason)
 
 
 def _running(progress: Progress, started: float, now: float, deadlines: Deadlines) -> Step:
@@ -139,7 +142,7 @@ def _running(progress: Progress, started: float, now: float, deadlines: Deadline
         return Cancel("timeout", now + 1.0)
     if progress.state is BuildState.STARTING:
         return Started(started)
-    return Stay(min(now + LOOK_SECONDS, over))
+    return Stay(min(now + deadlines.look, over))
 
 
 def _ended(progress: Progress, ended: Ended, now: float, deadlines: Deadlines) -> Step:

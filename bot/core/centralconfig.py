@@ -11,6 +11,7 @@ from typing import Literal
 
 from bot.core.ids import HostKind, SourceName
 from bot.core.mistakes import Mistake
+from bot.core.podsettings import Kubernetes, SecretKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SecretRule:
-    """A build secret that repositories may ask for by its name: where it is, and who may."""
+    """A build secret that repositories may ask for by its name: where it is, and who may. `key`: in
+    a Kubernetes Secret of the build namespace, whose value the bot never sees."""
 
     name: str
     file: str | None
     repositories: tuple[str, ...] = ()
     images: tuple[str, ...] = ("*",)
     events: tuple[str, ...] = ("push", "tag")
+    key: SecretKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,10 @@ class CentralConfig:
     limits: Limits = Limits()
     secrets: Mapping[str, SecretRule] = field(default_factory=dict)
     trust: TrustPolicy = TrustPolicy()
+    executor: Literal["docker", "kubernetes"] = "docker"
     docker: DockerExecutor = DockerExecutor()
+    kubernetes: Kubernetes | None = None
+    """Always there where `executor` says so."""
     retention: Retention = Retention()
     anonymous_list: bool = False
     sweep_seconds: int = 300

@@ -23,7 +23,9 @@ from bot.core.centralconfig import (
 from bot.core.centraltext import is_plain_http
 from bot.core.forms import Fields, Key, T
 from bot.core.ids import HostKind, SourceName
+from bot.core.kubernetesfile import read_kubernetes
 from bot.core.mistakes import Mark, Mistake, Notes, nearest, show
+from bot.core.podsettings import SecretKey
 from bot.core.yamltree import CENTRAL_LIMITS, read_tree
 
 __all__ = ["may_write", "parse_central", "rule_for"]
@@ -84,19 +86,27 @@ def _config(fields: Fields, place: Place, notes: Notes) -> CentralConfig:
         name: _secret(name, one, place, sources, notes)
         for name, one in (fields.get(keys.SECRETS_KEY) or {}).items()
     }
+    registries = {
+        host: _registry(host, one, place)
+        for host, one in (fields.get(keys.REGISTRIES) or {}).items()
+    }
+    section = fields.get(keys.KUBERNETES_KEY)
+    executor = _or(fields, keys.EXECUTOR, "docker")
+    if executor == "kubernetes" and not fields.has(keys.KUBERNETES_KEY):
+        hint = "it names at least namespace and builder-image"
+        notes.wrong(fields.place(keys.EXECUTOR), "the section `kubernetes` is missing", hint)
     return CentralConfig(
         public_url=fields.get(keys.PUBLIC_URL) or "",
         sources=sources,
         repositories=rules,
-        registries={
-            host: _registry(host, one, place)
-            for host, one in (fields.get(keys.REGISTRIES) or {}).items()
-        },
+        registries=registries,
         default_registry=registry,
         limits=_limits(_or(fields, keys.LIMITS_KEY, _NOTHING), notes),
         secrets=secrets,
         trust=TrustPolicy(_or(_or(fields, keys.TRUST_KEY, _NOTHING), keys.FORKS, "approval")),
+        executor=executor,
         docker=_docker(_or(fields, keys.DOCKER_KEY, _NOTHING)),
+        kubernetes=read_kubernetes(section, place, registries, secrets, notes) if section else None,
         retention=_retention(_or(fields, keys.RETENTION_KEY, _NOTHING)),
         anonymous_list=_or(fields, keys.ANONYMOUS_LIST, False),
         sweep_seconds=_or(fields, keys.SWEEP, 300),
@@ -217,10 +227,21 @@ def _secret(
     return SecretRule(
         name=name,
         file=_file(fields, keys.SECRET_FILE, place),
+        key=_secret_key(fields, notes),
         repositories=patterns,
         images=fields.get(keys.SECRET_IMAGES) or ("*",),
         events=fields.get(keys.SECRET_EVENTS) or ("push", "tag"),
     )
+
+
+def _secret_key(fields: Fields, notes: Notes) -> SecretKey | None:
+    secret, key = fields.get(keys.SECRET_OBJECT), fields.get(keys.SECRET_KEY)
+    inside = fields.has(keys.SECRET_OBJECT) or fields.has(keys.SECRET_KEY)
+    if inside == fields.has(keys.SECRET_FILE):
+        notes.wrong(fields.mark, "a secret is either a `file`, or a `secret` and its `key`")
+    elif inside and not (fields.has(keys.SECRET_OBJECT) and fields.has(keys.SECRET_KEY)):
+        notes.wrong(fields.mark, "`secret` and `key` belong together")
+    return SecretKey(secret, key) if secret and key else None
 
 
 def _limits(fields: Fields, notes: Notes) -> Limits:

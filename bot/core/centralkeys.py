@@ -21,6 +21,8 @@ from bot.core.forms import (
 )
 from bot.core.ids import HostKind
 from bot.core.imagekeys import EVENTS
+from bot.core.kuberneteskeys import KUBERNETES, KUBERNETES_RECORDS
+from bot.core.kubernetestext import object_name, secret_key
 from bot.core.mistakes import Mark, Notes
 from bot.core.triggerkeys import nothing_written
 
@@ -154,7 +156,14 @@ REGISTRY = Record(
     renamed={"auth-file": "there are two: bot-auth-file and pod-auth-file"},
 )
 
-SECRET_FILE = Key("file", FILE, "Where the value is.", required=True)
+SECRET_FILE = Key("file", FILE, "Where the value is.", "none: `secret` and `key` say it")
+SECRET_OBJECT = Key(
+    "secret",
+    Text("name in the cluster", object_name),
+    "Instead of a file: a Kubernetes Secret of the build namespace; the bot never sees its value.",
+    "none",
+)
+SECRET_KEY = Key("key", Text("key", secret_key), "The key in that Secret.", "none")
 SECRET_REPOSITORIES = Key(
     "repositories", REPOSITORIES, "Repositories that may use it.", required=True
 )
@@ -167,7 +176,7 @@ SECRET_IMAGES = Key(
 SECRET_EVENTS = Key("events", EVENTS, "Events that may use it. Forks never do.", "`[push, tag]`")
 SECRET = Record(
     "secrets",
-    (SECRET_FILE, SECRET_REPOSITORIES, SECRET_IMAGES, SECRET_EVENTS),
+    (SECRET_FILE, SECRET_OBJECT, SECRET_KEY, SECRET_REPOSITORIES, SECRET_IMAGES, SECRET_EVENTS),
     renamed={"value": f"{INLINE}: file"},
 )
 
@@ -258,10 +267,17 @@ SECRETS_KEY = Key(
     "none",
 )
 TRUST_KEY = Key("trust", TRUST, "Whose code meets credentials.", "see there")
-EXECUTOR: Key[str] = Key(
-    "executor", Choice(("docker",), ("kubernetes",)), "What runs builds.", "`docker`"
+_EXECUTOR: Choice[Literal["docker", "kubernetes"]] = Choice(("docker", "kubernetes"))
+EXECUTOR: Key[Literal["docker", "kubernetes"]] = Key(
+    "executor", _EXECUTOR, "What runs builds. Read when the worker starts.", "`docker`"
 )
 DOCKER_KEY = Key("docker", DOCKER, "The daemon of the docker executor.", "see there")
+KUBERNETES_KEY = Key(
+    "kubernetes",
+    KUBERNETES,
+    "The cluster of the kubernetes executor, and its pods.",
+    "none: needed with `executor: kubernetes`",
+)
 RETENTION_KEY = Key("retention", RETENTION, "What is kept how long.", "see there")
 ANONYMOUS_LIST = Key("anonymous-list", Flag(), "Whether visitors see a list of builds.", "`false`")
 SWEEP = Key("sweep", DURATION, "How often refs are compared with the host's.", "`5m`")
@@ -285,13 +301,17 @@ CENTRAL_FILE = Record(
         TRUST_KEY,
         EXECUTOR,
         DOCKER_KEY,
+        KUBERNETES_KEY,
         RETENTION_KEY,
         ANONYMOUS_LIST,
         SWEEP,
         PACE,
     ),
-    later=frozenset({"notify", "auth", "policy", "kubernetes", "untrusted"}),
-    renamed={"default-registry": "it is registry under defaults"},
+    later=frozenset({"notify", "auth", "policy"}),
+    renamed={
+        "default-registry": "it is registry under defaults",
+        "untrusted": "it is untrusted under kubernetes",
+    },
 )
 CENTRAL_RECORDS = (
     CENTRAL_FILE,
@@ -304,5 +324,6 @@ CENTRAL_RECORDS = (
     SECRET,
     TRUST,
     DOCKER,
+    *KUBERNETES_RECORDS,
     RETENTION,
 )

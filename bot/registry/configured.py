@@ -33,13 +33,14 @@ class ConfiguredRegistries:
         credentials = self._file(rule.bot_auth_file) if rule.bot_auth_file else None
         return Endpoint(host, credentials, insecure=rule.insecure, ca_file=rule.ca_file)
 
-    def plain_auths(self, hosts: Sequence[str]) -> Mapping[str, object]:
-        """A Docker config document with plain credentials for trusted builders."""
+    def plain_auths(self, hosts: Sequence[str], *, trusted: bool = True) -> Mapping[str, object]:
+        """A Docker config document with plain credentials for builders of that trust level."""
         auths: dict[str, object] = {}
         for host in hosts:
             rule = self._rule(host)
-            if rule is not None and rule.pod_auth_file:
-                auths |= self._file(rule.pod_auth_file).plain_auths([host])["auths"]
+            path = rule and (rule.pod_auth_file if trusted else rule.untrusted_auth_file)
+            if path:
+                auths |= self._file(path).plain_auths([host])["auths"]
         return {"auths": auths}
 
     def _rule(self, host: str) -> RegistryRule | None:

@@ -189,6 +189,14 @@ def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def wake(tx: Connection, ids: Sequence[BuildId], now: float) -> None:
+    """Those that run are due now; one that is leased, once its holder gives it back."""
+    for start in range(0, len(ids), 500):
+        query = update(build).where(build.c.id.in_(ids[start : start + 500]))
+        active = (build.c.state.in_(ACTIVE_STATES), build.c.next_at > now)
+        tx.execute(query.where(*active).values(next_at=now))
+
+
 def release(tx: Connection, row: BuildRow, next_at: float) -> None:
     """Look again at `next_at`, or earlier where somebody woke it while it was leased (a lease sets
     `next_at` to its own end). Nothing to do for a build that ended or is queued again."""

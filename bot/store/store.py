@@ -146,6 +146,9 @@ class SqlStore:
     def release_build(self, build: BuildRow, next_at: float) -> None:
         self._database.write_quietly(builds.release, build, next_at)
 
+    def wake_builds(self, ids: Sequence[BuildId], now: float) -> None:
+        self._database.write(builds.wake, ids, now)
+
     def build_tags_settled(self, build: BuildRow) -> tuple[bool, tuple[str, ...]]:
         return self._database.read(tagging.settled, build.id)
 

@@ -51,9 +51,20 @@ def test_an_attempt_that_was_just_started_may_not_show_yet() -> None:
 
 def test_what_is_not_there_is_never_a_success() -> None:
     for state in ACTIVE:
-        step = advance(replace(RUN, state=state), NotThere(), 9000.0)
+        step = advance(replace(RUN, state=state), NotThere(), 5500.0)
         assert isinstance(step, Retry)
         assert step.outcome.kind is OutcomeClass.BUILDER_LOST
+
+
+def test_what_was_told_to_stop_and_is_gone_ended_for_that_reason() -> None:
+    """A pod that nobody took to a node is gone at once when it is cancelled."""
+    for progress, now, kind in (
+        (START, 5900.0, OutcomeClass.QUEUE_DEADLINE),
+        (RUN, 5700.0, OutcomeClass.TIMEOUT),
+    ):
+        step = advance(progress, NotThere(), now)
+        assert isinstance(step, Finish)
+        assert step.outcome.kind is kind
 
 
 def test_waiting_shows_its_reason_until_the_queue_deadline() -> None:

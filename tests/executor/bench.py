@@ -13,13 +13,23 @@ from typing import Any
 
 from bot.core.builds import Ended, Observation
 from bot.core.centralconfig import DockerExecutor as DockerSettings
+from bot.core.ids import BuildId, ImageKey, RepositoryId, Sha, SourceName
 from bot.executors.docker.executor import BUILDER, DockerExecutor, Surroundings
 from bot.executors.docker.folder import AttemptFolder
-from bot.ports import AttemptSpec, CloneCredential
+from bot.ports import AttemptSpec, CloneCredential, Origin
 
 STAND_IN = (sys.executable, "-I", str(Path(__file__).with_name("stand_in.py")))
 SUCCESS = '{"version": 1, "class": "succeeded", "message": "built"}'
 HASH = "0" * 64
+ORIGIN = Origin(
+    build=BuildId("b"),
+    attempt=1,
+    source=SourceName("github"),
+    repository=RepositoryId(42),
+    path="acme/shop",
+    image=ImageKey("api"),
+    sha=Sha("1" * 40),
+)
 
 
 @dataclass(slots=True)
@@ -99,7 +109,9 @@ class Bench:
 def spec(name: str = "b-1", **stand_in: Any) -> AttemptSpec:
     """An attempt of the stand-in, that succeeds unless `result` says otherwise."""
     recipe = {"version": 1, "stand_in": {"result": SUCCESS, **stand_in}}
-    return AttemptSpec(name, recipe, HASH, trusted=True, registries=(), credential=None)
+    return AttemptSpec(
+        name, recipe, HASH, trusted=True, origin=ORIGIN, registries=(), credential=None
+    )
 
 
 def with_credential(wanted: AttemptSpec, password: str) -> AttemptSpec:

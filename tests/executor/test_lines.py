@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.executors.docker.lines import LogReader, parse_line
+from bot.executors.docker.lines import LogReader
+from bot.executors.loglines import parse_line
 
 
 def record(n: int, text: str = "x") -> bytes:

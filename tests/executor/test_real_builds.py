@@ -20,7 +20,7 @@ from bot.executors.docker.daemon import Daemon, _SocketConnection
 from bot.ports import AttemptSpec, CloneCredential
 from tests.docker.git_http import Repository
 from tests.docker.site import Site
-from tests.executor.bench import HASH, Bench, ended, eventually, processes_naming
+from tests.executor.bench import HASH, ORIGIN, Bench, ended, eventually, processes_naming
 
 pytestmark = pytest.mark.xdist_group("docker")
 
@@ -33,6 +33,7 @@ def attempt(site: Site, repository: Repository, sha: str, **changes: Any) -> Att
         {k: v for k, v in recipe.items() if k not in ("workdir", "result", "redact_files")},
         HASH,
         trusted=True,
+        origin=ORIGIN,
         registries=(site.registry.host,),
         credential=None,
     )

@@ -168,6 +168,13 @@ class MemoryExecutor:
         )
         return Ended(result, outcome=OutcomeClass.SUCCEEDED)
 
+    @property
+    def look_seconds(self) -> float:
+        return 0.25
+
+    def changed(self) -> Sequence[str]:
+        return ()
+
     def running(self) -> Sequence[str]:
         return [name for name in self.runs if name not in self.forgotten]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.ids import BuildId, ImageKey, RepositoryId, Sha, SourceName, Trust
+from bot.core.podsettings import Network, PodSettings, SecretKey, Untrusted
 from bot.executors.kubernetes.inputs import Credentials
 from bot.executors.kubernetes.manifest import build_pod, build_secret
-from bot.executors.kubernetes.names import Identity
-from bot.executors.kubernetes.settings import Network, PodSettings, SecretKey, Untrusted
-from bot.ports import AttemptSpec, CloneCredential
+from bot.executors.kubernetes.names import Identity, identity_of
+from bot.ports import AttemptSpec, CloneCredential, Origin
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "pods"
 SHA = "1234567890abcdef1234567890abcdef12345678"
@@ -34,12 +34,24 @@ RECIPE: dict[str, Any] = {
 AUTHS = {"auths": {"registry.example.com": {"username": "bot", "password": CANARY + "-push"}}}
 
 
+ORIGIN = Origin(
+    build=BuildId(BUILD),
+    attempt=1,
+    source=SourceName("github"),
+    repository=RepositoryId(42),
+    path="acme/shop",
+    image=ImageKey("api"),
+    sha=Sha(SHA),
+)
+
+
 def attempt(**more: Any) -> AttemptSpec:
     defaults: dict[str, Any] = {
         "name": f"{BUILD}-1",
         "recipe": RECIPE,
         "recipe_hash": "ab" * 32,
         "trusted": True,
+        "origin": ORIGIN,
         "registries": ("registry.example.com",),
         "credential": CloneCredential("x-access-token", CANARY + "-clone"),
     }
@@ -47,19 +59,7 @@ def attempt(**more: Any) -> AttemptSpec:
 
 
 def identity(**more: Any) -> Identity:
-    known = Identity(
-        instance="main",
-        build=BuildId(BUILD),
-        attempt=1,
-        source=SourceName("github"),
-        repository=RepositoryId(42),
-        path="acme/shop",
-        image=ImageKey("api"),
-        sha=Sha(SHA),
-        trust=Trust.TRUSTED,
-        recipe_hash="ab" * 32,
-    )
-    return replace(known, **more)
+    return replace(identity_of(attempt(), "main"), **more)
 
 
 def settings(**more: Any) -> PodSettings:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from bot.builder.recipe import parse
 from bot.core.ids import BuildId, ImageKey, SourceName, Trust
+from bot.core.podsettings import PodMistake, refusal
 from bot.executors.kubernetes import names
 from bot.executors.kubernetes.dockerd import literal
 from bot.executors.kubernetes.inputs import Credentials
 from bot.executors.kubernetes.manifest import build_pod, build_secret, owner_patch
-from bot.executors.kubernetes.settings import PodMistake, refusal
 from tests.kubernetes.scene import (
     AUTHS,
     CANARY,
@@ -172,7 +172,7 @@ def test_untrusted_builds_meet_no_credential_and_no_trusted_node() -> None:
     with pytest.raises(PodMistake, match="namespace of their own"):
         build_pod(spec, settings(), who)
     assert refusal(around, trusted=False) is None
-    assert "nodeSelector" in str(refusal(settings(untrusted=type(UNTRUSTED)("x")), trusted=False))
+    assert "node-selector" in str(refusal(settings(untrusted=type(UNTRUSTED)("x")), trusted=False))
 
 
 def test_a_repository_gets_no_more_than_the_administrator_allows() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bot.core.podsettings import PodMistake
 from bot.executors.kubernetes.manifest import build_pod
-from bot.executors.kubernetes.settings import PodMistake
 from tests.kubernetes.scene import attempt, identity, settings
 
 

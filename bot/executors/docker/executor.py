@@ -53,6 +53,14 @@ class DockerExecutor:
             return None
         return "this installation builds on one docker daemon, which never runs untrusted code"
 
+    @property
+    def look_seconds(self) -> float:
+        """A look is a lock and a file."""
+        return 0.25
+
+    def changed(self) -> Sequence[str]:
+        return ()
+
     def start(self, spec: AttemptSpec) -> None:
         folder = self._folder(spec.name)
         if not spec.trusted:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import BinaryIO
 
 from bot.core.builds import LogLine
+from bot.executors.loglines import parse_line
 
 _LONGEST = 1 << 20
 """Bytes of a line; the builder's are at most a tenth. What is longer is passed over."""
 
 _AT_ONCE = 8 << 20
 """Bytes of lines in one answer, about: many long ones must not fill our memory."""
-
-_HIGHEST = 2**53
 
 
 class LogReader:
@@ -68,16 +66,3 @@ def _next_line(file: BinaryIO) -> tuple[bytes, bool]:
     while len(raw) == _LONGEST and not raw.endswith(b"\n"):
         raw = file.readline(_LONGEST)
     return b"", raw.endswith(b"\n")
-
-
-def parse_line(raw: bytes) -> LogLine | None:
-    """None for what the builder can not have written."""
-    try:
-        text = raw.decode().rstrip("\n")
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    number = document.get("n") if isinstance(document, dict) else None
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < _HIGHEST:
-        return None
-    return LogLine(number, text)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bot.core.ids import Trust
+from bot.core.podsettings import PodMistake, PodSettings, refusal
 from bot.executors.dockerconfig import secret_values
 from bot.executors.kubernetes import dockerd
 from bot.executors.kubernetes.names import Identity, labels, notes, object_name
 from bot.executors.kubernetes.reading import mapping
-from bot.executors.kubernetes.settings import PodMistake, PodSettings, refusal
 from bot.ports import AttemptSpec
 
 FOLDER = "/run/pushwright"
@@ -21,6 +21,7 @@ FOLDER = "/run/pushwright"
 RESULT = "/dev/termination-log"
 WORK = "/work"
 CA_FILE = "/etc/pushwright-ca/ca.crt"
+SOURCE_CA = "source-ca.crt"
 _LIMIT = 1_000_000
 """Bytes; the API server takes 1 MiB: https://kubernetes.io/docs/concepts/configuration/secret/"""
 
@@ -29,10 +30,11 @@ _LIMIT = 1_000_000
 class Credentials:
     """Values that the bot holds. `auths`: a Docker config document with plain credentials, for the
     attempt's own trust level. `secrets`: build secrets by id, those that no Kubernetes Secret of
-    `PodSettings.secrets` holds."""
+    `PodSettings.secrets` holds. `source_ca`: certificates (PEM) by which the Git host is known."""
 
     auths: Mapping[str, object] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    source_ca: str | None = None
 
     def __repr__(self) -> str:
         return "Credentials(<hidden>)"
@@ -44,9 +46,10 @@ def build_secret(
     """Raises PodMistake."""
     check_trust(spec, settings, identity)
     files = _private_files(spec, settings, credentials)
-    redacted = sorted(name for name in files if name not in {"config.json", "username"})
+    redacted = sorted(name for name in files if name not in {"config.json", "username", SOURCE_CA})
     outside = [_outside(n) for n, name in _names(spec) if name in settings.secrets]
-    recipe = _recipe(spec, settings, [f"{FOLDER}/{name}" for name in [*redacted, *outside]])
+    redacted = [f"{FOLDER}/{name}" for name in [*redacted, *outside]]
+    recipe = _recipe(spec, settings, redacted, own_ca=SOURCE_CA in files)
     files["recipe.json"] = json.dumps(recipe)
     for host, mirrors in settings.network.mirrors.items():
         files[hosts_key(host)] = dockerd.hosts_toml(host, mirrors)
@@ -132,6 +135,8 @@ def _private_files(
     clone = spec.credential
     if clone is not None and (spec.trusted or (settings.untrusted and settings.untrusted.clone)):
         files |= {"username": clone.username, "password": clone.password}
+    if credentials.source_ca is not None:
+        files[SOURCE_CA] = credentials.source_ca
     for number, value in enumerate(secret_values(credentials.auths)):
         files[f"redact-{number}"] = value
     for number, (secret_id, name) in enumerate(spec.secrets):
@@ -146,14 +151,16 @@ def _private_files(
     return files
 
 
-def _recipe(spec: AttemptSpec, settings: PodSettings, redacted: list[str]) -> dict[str, object]:
+def _recipe(
+    spec: AttemptSpec, settings: PodSettings, redacted: list[str], *, own_ca: bool
+) -> dict[str, object]:
     """The builder's document. Memory and processors are the pod's to limit, not the client's."""
     source = dict(mapping(spec.recipe.get("source")))
     build = dict(mapping(spec.recipe.get("build")))
     if f"{FOLDER}/password" in redacted:
         source |= {"username_file": f"{FOLDER}/username", "password_file": f"{FOLDER}/password"}
-    if settings.network.ca_config_map:
-        source["ca_file"] = CA_FILE
+    everything = CA_FILE if settings.network.ca_config_map else None
+    source["ca_file"] = f"{FOLDER}/{SOURCE_CA}" if own_ca else everything
     source["proxy"] = source.get("proxy") or _proxy(source, settings.network.proxies)
     secrets = []
     for number, (secret_id, name) in enumerate(spec.secrets):

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.core.podoverrides import check_environment
+from bot.core.podsettings import (
+    PodSettings,
+    Resources,
+    bytes_of,
+    smaller_cpu,
+    smaller_size,
+)
 from bot.executors.kubernetes import dockerd
 from bot.executors.kubernetes.dockerd import literal
 from bot.executors.kubernetes.inputs import (
@@ -22,15 +30,8 @@ from bot.executors.kubernetes.inputs import (
     owner_patch,
 )
 from bot.executors.kubernetes.names import Identity, labels, notes, object_name
-from bot.executors.kubernetes.overrides import check_environment, merge
+from bot.executors.kubernetes.overrides import merge
 from bot.executors.kubernetes.reading import mapping
-from bot.executors.kubernetes.settings import (
-    PodSettings,
-    Resources,
-    bytes_of,
-    smaller_cpu,
-    smaller_size,
-)
 from bot.ports import AttemptSpec
 
 __all__ = ["BUILDER", "DOCKERD", "build_pod", "build_secret", "owner_patch"]

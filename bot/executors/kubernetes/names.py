@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bot.core.ids import BuildId, ImageKey, RepositoryId, Sha, SourceName, Trust
 from bot.executors.kubernetes.reading import mapping, text_of
+from bot.ports import AttemptSpec
 
 PREFIX = "pushwright.dev/"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -39,6 +40,23 @@ class Identity:
     trust: Trust
     recipe_hash: str
     generation: int = 0
+
+
+def identity_of(spec: AttemptSpec, instance: str) -> Identity:
+    origin = spec.origin
+    return Identity(
+        instance=instance,
+        build=origin.build,
+        attempt=origin.attempt,
+        source=origin.source,
+        repository=origin.repository,
+        path=origin.path,
+        image=origin.image,
+        sha=origin.sha,
+        trust=Trust.TRUSTED if spec.trusted else Trust.UNTRUSTED,
+        recipe_hash=spec.recipe_hash,
+        generation=origin.generation,
+    )
 
 
 def object_name(attempt: str) -> str:

@@ -23,6 +23,7 @@ PERMISSIONS = (
         "one pod is one attempt: started, followed, looked at before it is called ended, removed",
     ),
     Permission("pods/log", ("get",), "the build's log"),
+    Permission("events", ("list",), "why a pod waits for a volume or its node's network"),
     Permission(
         "secrets",
         ("create", "delete", "list", "patch"),

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from bot.core.podoverrides import mapping
 
-def mapping(value: object) -> Mapping[str, object]:
-    """Empty for anything else."""
-    return value if isinstance(value, Mapping) else {}
+__all__ = ["line_of", "mapping", "mappings", "number_of", "seconds_of", "text_of"]
 
 
 def mappings(value: object) -> Sequence[Mapping[str, object]]:

@@ -45,7 +45,11 @@ def read_refusal(code: int, body: Mapping[str, object]) -> Refusal:
         case 403:
             return _forbidden(said)
         case 404:
-            return Refusal(Answer.WAIT, f"the build namespace does not exist: {said}")
+            return Refusal(
+                Answer.WAIT,
+                f"the build namespace does not exist ({said}): create it, or mend "
+                "`kubernetes.namespace` in the central config",
+            )
         case 401:
             return Refusal(Answer.WAIT, "the cluster does not accept the bot's token")
         case 400 | 405 | 413 | 415 | 422:
@@ -56,13 +60,23 @@ def read_refusal(code: int, body: Mapping[str, object]) -> Refusal:
     )
 
 
+def lacking(said: str) -> str:
+    """Of a call that the bot's role does not allow."""
+    return f"the bot lacks a permission in the cluster, its Role has to allow it: {said}"
+
+
+def said_of(code: int, body: Mapping[str, object]) -> str:
+    """What the server said of any other call, in one line."""
+    return line_of(body.get("message")) or f"the cluster answered {code}"
+
+
 def _forbidden(said: str) -> Refusal:
     if "exceeded quota" in said or "failed quota" in said:
         return Refusal(Answer.WAIT, f"waiting for the namespace's quota: {said}")
     if "being terminated" in said:
         return Refusal(Answer.WAIT, f"the build namespace is being removed: {said}")
     if "cannot create resource" in said:
-        return Refusal(Answer.WAIT, f"the bot lacks a permission in the cluster: {said}")
+        return Refusal(Answer.WAIT, lacking(said))
     if "PodSecurity" in said:
         return Refusal(
             Answer.DENIED,

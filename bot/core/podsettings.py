@@ -1,4 +1,5 @@
-"""What the administrator decides of build pods, as values. A repository's file reaches none of it
+"""What the administrator decides of build pods, as values: the section `kubernetes` of the central
+config, with `secrets` and `registries` as pods need them. A repository's file reaches none of it
 but processors and memory, up to `most`."""
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """`override` is merged into the pod, see `overrides.py`; `start_seconds` is what pulling and
+    """`override` is merged into the pod, see `podoverrides.py`; `start_seconds` is what pulling and
     starting may take besides the build's own timeout. `secrets`: build secrets by their name in the
     central config; `dockerd_memory` is the daemon's own, on top of what the build may use."""
 
@@ -90,6 +91,16 @@ class PodSettings:
     start_seconds: int = 900
 
 
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """The cluster and its pods. `instance` names the installation, so that two can share a
+    namespace; `kubeconfig` None: the service account of the pod that the bot runs in."""
+
+    pods: PodSettings
+    instance: str = "main"
+    kubeconfig: str | None = None
+
+
 def refusal(settings: PodSettings, *, trusted: bool) -> str | None:
     """Why such builds never run here; None where they do."""
     if trusted:
@@ -98,12 +109,13 @@ def refusal(settings: PodSettings, *, trusted: bool) -> str | None:
     if untrusted is None or untrusted.namespace == settings.namespace:
         return (
             "approved builds of forks need a namespace of their own: set "
-            "`untrusted.namespace` in the central config"
+            "`kubernetes.untrusted.namespace` in the central config"
         )
     if not untrusted.node_selector and not untrusted.shared_nodes:
         return (
             "a build pod is root on its node, so approved builds of forks run on nodes of their "
-            "own only: set `untrusted.nodeSelector` (or sign `untrusted.sharedNodes: true`)"
+            "own only: set `kubernetes.untrusted.node-selector` (or sign "
+            "`kubernetes.untrusted.shared-nodes: true`) in the central config"
         )
     return None
 

@@ -1,0 +1,243 @@
+"""Raw JSON over HTTPS to the API server: no typed models, no retries, a timeout on everything.
+
+Refusals become the errors of `bot.ports`; who calls decides by them what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, urlencode
+
+import urllib3
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import TimeoutError as TooLong
+
+from bot.executors.kubernetes.connection import Connection, json_headers
+from bot.executors.kubernetes.reading import mapping
+from bot.executors.kubernetes.refusals import Answer, read_refusal, said_of
+from bot.ports import AdmissionDenied, Clock, Forbidden, NotFound, Permanent, Temporary
+
+Json = Mapping[str, object]
+CONNECT = 5.0
+READ = 20.0
+"""Seconds; a watch has its own."""
+_PAUSE = 2.0
+"""Seconds in which a server that did not answer is not asked again: one has waited for all."""
+_MOST = 64 << 20
+"""Bytes of one answer."""
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
+MERGE = "application/merge-patch+json"
+
+
+class Conflict(Permanent):
+    """Something else has that name, or another uid than the one that was expected."""
+
+
+class NotNow(Temporary):
+    """Refused for now and with a reason, such as a quota: nothing was made."""
+
+
+class Gone(Permanent):
+    """The version of the list is too old (410): list again."""
+
+
+class Api:
+    """Thread-safe. Paths begin with `/api`; query values are encoded here."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._silent_until = 0.0
+        self._ahead = 0.0
+        self.calls = 0
+
+    @property
+    def ahead(self) -> float:
+        """Seconds that the server's clock is ahead of ours, by the Date of its last answer. That
+        has whole seconds, so what is less than two means nothing and is 0."""
+        return self._ahead if abs(self._ahead) >= 2.0 else 0.0
+
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "") -> Json:
+        """Raises NotFound, Gone, Forbidden, Temporary."""
+        more = {"Accept": accept} if accept else {}
+        return self._json("GET", path, query, None, more)
+
+    def create(self, path: str, body: Json, query: Mapping[str, str] | None = None) -> Json:
+        """Raises Conflict; AdmissionDenied; NotNow with the reason of waiting; Temporary where it
+        is not known whether the object was made."""
+        return self._json("POST", path, query, body, {})
+
+    def patch(self, path: str, body: Json) -> Json:
+        """A merge patch. Raises NotFound, Forbidden, Temporary."""
+        return self._json("PATCH", path, None, body, {"Content-Type": MERGE})
+
+    def delete(self, path: str, uid: str | None = None) -> None:
+        """Of exactly the object with that uid. Raises NotFound, Conflict, Temporary."""
+        body: dict[str, object] = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        body["propagationPolicy"] = "Background"
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        self._json("DELETE", path, None, body, {})
+
+    @contextlib.contextmanager
+    def stream(self, path: str, query: Mapping[str, str], read: float) -> Iterator[Iterator[bytes]]:
+        """The pieces of a long answer as they come; `read`: seconds of silence that end it.
+
+        Raises what `get` does, Temporary also while the pieces are read.
+        """
+        response = self._send("GET", path, query, None, {}, read)
+        try:
+            self._accepted("GET", response)
+            yield _pieces(response)
+        finally:
+            response.close()
+
+    # -- one request -------------------------------------------------------------------------
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Json | None,
+        more: Mapping[str, str],
+    ) -> Json:
+        response = self._send(method, path, query, body, more, READ)
+        try:
+            self._accepted(method, response)
+            return _document(b"".join(_pieces(response)))
+        finally:
+            response.close()  # what was read to its end is in the pool again already
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Json | None,
+        more: Mapping[str, str],
+        read: float,
+    ) -> urllib3.BaseHTTPResponse:
+        address = path + (f"?{urlencode(query)}" if query else "")
+        data = None if body is None else json.dumps(body).encode()
+        response = self._once(method, address, data, more, read)
+        if response.status == 401 and self._connection.refused():
+            response.close()
+            response = self._once(method, address, data, more, read)
+        self._look_at_clock(response.headers.get("Date"))
+        return response
+
+    def _once(
+        self, method: str, address: str, data: bytes | None, more: Mapping[str, str], read: float
+    ) -> urllib3.BaseHTTPResponse:
+        left = self._silent_until - self._clock.monotonic()
+        if left > 0:
+            raise Temporary("the cluster does not answer", left)
+        way = self._connection.way()
+        self.calls += 1
+        kind = {} if data is None else {"Content-Type": "application/json"}
+        try:
+            return way.pool.request(
+                method,
+                way.host + address,
+                body=data,
+                headers=json_headers(way, {**kind, **more}),
+                timeout=urllib3.Timeout(connect=CONNECT, read=read),
+                retries=False,
+                preload_content=False,
+            )
+        except (HTTPError, OSError) as error:
+            if read == READ or not isinstance(error, ReadTimeoutError):
+                self._silent_until = self._clock.monotonic() + _PAUSE
+            raise Temporary(f"the cluster at {way.host} does not answer: {_told(error)}") from error
+
+    def _accepted(self, method: str, response: urllib3.BaseHTTPResponse) -> None:
+        if response.status < 400:
+            return
+        try:
+            body = mapping(_document(b"".join(_pieces(response))))
+        except Temporary:
+            body = {}
+        raise _error(method, response.status, body)
+
+    def _look_at_clock(self, date: str | None) -> None:
+        try:
+            told = parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, TypeError):
+            return
+        self._ahead = told + 0.5 - self._clock.now()
+
+
+def pods_path(namespace: str, name: str = "") -> str:
+    return _path(namespace, "pods", name)
+
+
+def secrets_path(namespace: str, name: str = "") -> str:
+    return _path(namespace, "secrets", name)
+
+
+def events_path(namespace: str) -> str:
+    return _path(namespace, "events", "")
+
+
+def _path(namespace: str, kind: str, name: str) -> str:
+    end = f"/{quote(name, safe='')}" if name else ""
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/{kind}{end}"
+
+
+def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    total = 0
+    try:
+        for piece in response.stream(1 << 16, decode_content=False):
+            total += len(piece)
+            if total > _MOST:
+                raise Temporary("the cluster's answer is too long")
+            yield piece
+    except (HTTPError, OSError) as error:
+        raise Temporary(f"the cluster's answer broke off: {_told(error)}") from error
+
+
+def _document(data: bytes) -> Json:
+    try:
+        found = json.loads(data) if data else {}
+    except (ValueError, RecursionError) as error:
+        raise Temporary("the cluster's answer is no JSON") from error
+    if not isinstance(found, dict):
+        raise Temporary("the cluster's answer is no object")
+    return found
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TooLong):
+        return "it took too long"
+    return " ".join(str(error).split())[:200]
+
+
+def _error(method: str, code: int, body: Json) -> Exception:
+    said = said_of(code, body)
+    match method, code:
+        case _, 410:
+            return Gone(said)
+        case "DELETE", 409:
+            return Conflict(said)
+        case "GET" | "PATCH" | "DELETE", 404:
+            return NotFound(said)
+        case "GET" | "PATCH" | "DELETE", 403:
+            return Forbidden(said)
+    return _refused(method, code, body)
+
+
+def _refused(method: str, code: int, body: Json) -> Exception:
+    refusal, making = read_refusal(code, body), method == "POST"
+    match refusal.answer:
+        case Answer.EXISTS:
+            return Conflict(refusal.reason)
+        case Answer.DENIED:
+            return (AdmissionDenied if making else Permanent)(refusal.reason)
+        case Answer.WAIT if making:
+            return NotNow(refusal.reason)
+    return Temporary(refusal.reason, refusal.after)

@@ -1,0 +1,121 @@
+"""What a builder printed, read by sequence number. A log is read again and again and never
+followed: a line is known by its number, so overlaps cost bytes and nothing else.
+
+The kubelet serves the newest file of a container's log only
+(https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation), 10 MiB by
+default; the builder prints less than that.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bot.core.builds import LogLine
+from bot.executors.loglines import parse_line, record_time
+
+Open = Callable[[float | None], AbstractContextManager[Iterator[bytes]]]
+"""The log from that time on (seconds since the epoch by the node's clock), None: all of it."""
+
+_AT_ONCE = 8 << 20
+"""Bytes of lines that are kept of one answer; what is beyond them is asked for again."""
+_LONGEST = 1 << 20
+"""Bytes of a line; the builder's are at most a tenth. What is longer is passed over."""
+_OVERLAP = 3.0
+"""Seconds; the server cuts the time to whole ones. A record is stamped before the runtime sees it,
+by the same node's clock, so nothing above the last number is older than its record."""
+_MOST = 1000
+"""Attempts whose place is remembered; being wrong costs a reading from the start."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """`unread`: lines above `number` of the last answer. `whole`: it held all there was."""
+
+    number: int
+    time: float | None
+    unread: deque[LogLine] = field(default_factory=deque)
+    whole: bool = False
+
+
+class PodLogs:
+    """Safe to lose. For one thread."""
+
+    def __init__(self) -> None:
+        self._places: OrderedDict[str, _Place] = OrderedDict()
+
+    def forget(self, name: str) -> None:
+        self._places.pop(name, None)
+
+    def read(self, name: str, after: int, limit: int, reading: Open) -> Sequence[LogLine]:
+        """Raises what `reading` does."""
+        place = self._places.get(name)
+        if place is None or place.number != after:
+            place = _Place(after, None)
+        elif not place.unread and place.whole:
+            # The end was reached by the answer before: said once, without asking again.
+            place.whole = False
+            return ()
+        if not place.unread:
+            self._fill(place, reading)
+        lines = [place.unread.popleft() for _ in range(min(limit, len(place.unread)))]
+        if lines:
+            place.number = lines[-1].n
+            place.time = record_time(lines[-1]) or place.time
+        else:
+            place.whole = False
+        self._places[name] = place
+        self._places.move_to_end(name)
+        while len(self._places) > _MOST:
+            self._places.popitem(last=False)
+        return lines
+
+    def _fill(self, place: _Place, reading: Open) -> None:
+        since = None if place.time is None else place.time - _OVERLAP
+        with reading(since) as pieces:
+            place.unread, place.whole = _above(place.number, pieces)
+        if since is not None and place.unread and place.unread[0].n != place.number + 1:
+            # The node's clock was set back: what is between has an older time.
+            with reading(None) as pieces:
+                place.unread, place.whole = _above(place.number, pieces)
+
+
+def _above(number: int, pieces: Iterator[bytes]) -> tuple[deque[LogLine], bool]:
+    """Lines above that number in their order, and whether the log was read to its end. A line
+    whose end was not written yet is left for the next time."""
+    found: deque[LogLine] = deque()
+    room = _AT_ONCE
+    for raw in whole_lines(pieces, _LONGEST):
+        line = parse_line(raw)
+        if line is None or line.n <= number:
+            continue
+        found.append(line)
+        number = line.n
+        room -= len(raw)
+        if room <= 0:
+            return found, False
+    return found, True
+
+
+def whole_lines(pieces: Iterator[bytes], longest: int) -> Iterator[bytes]:
+    """Lines without their ends; nothing of one that is too long or has no end."""
+    rest = b""
+    passing = False
+    for piece in pieces:
+        *lines, last = piece.split(b"\n")
+        for line in lines:
+            whole, rest = rest + line, b""
+            if not passing and len(whole) <= longest:
+                yield whole
+            passing = False
+        rest = b"" if passing else rest + last
+        if len(rest) > longest:
+            rest, passing = b"", True
+
+
+def since_time(seconds: float) -> str:
+    """As the API takes it."""
+    return datetime.fromtimestamp(min(max(0.0, seconds), 4e9), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
