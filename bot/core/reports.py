@@ -10,6 +10,8 @@ from bot.core.ids import HostKind
 
 DESCRIPTION = 140
 """Code points that GitHub takes (https://docs.github.com/rest/commits/statuses); GitLab: 255."""
+SUMMARY = 65_535
+"""Of a check run's summary (https://docs.github.com/rest/checks/runs); we count bytes."""
 
 
 class StatusState(StrEnum):
@@ -24,10 +26,34 @@ class StatusState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """A remark on one line (from 1) of a file of the repository."""
+
+    path: str
+    line: int
+    message: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What a check run shows beyond a status. `key` tells one run of a name from the next (a build
+    again is a run of its own); `summary` is Markdown of at most `SUMMARY` bytes; times in seconds
+    since the epoch."""
+
+    key: str
+    summary: str
+    annotations: tuple[Annotation, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommitStatus:
     """One commit status. `description` holds at most 140 code points of the basic plane.
 
     `ref` is the branch or tag name: GitLab needs it to find the pipeline; GitHub ignores it.
+    `detail`: only where the source reports by check runs.
     """
 
     context: str
@@ -35,6 +61,7 @@ class CommitStatus:
     description: str
     target_url: str | None
     ref: str | None = None
+    detail: Detail | None = None
 
 
 def fit(text: str) -> str:
@@ -62,11 +89,13 @@ _MERGED: Mapping[HostKind, Mapping[StatusState, StatusState]] = {
     HostKind.GITLAB: {StatusState.ERROR: StatusState.FAILURE},
 }
 """Hosts know fewer states than we do: GitHub has no running and no cancelled, GitLab no error."""
+_CHECKS = {StatusState.ERROR: StatusState.FAILURE}
+"""Nor have check runs an error."""
 
 
 def shows(kind: HostKind, shown: CommitStatus, wanted: CommitStatus) -> bool:
     """Whether what a host shows is what `wanted` looks like there."""
-    merged = _MERGED[kind]
+    merged = _MERGED[kind] if wanted.detail is None else _CHECKS
     state = merged.get(wanted.state, wanted.state)
     same = merged.get(shown.state, shown.state) == state
     return same and shown.description == wanted.description

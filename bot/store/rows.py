@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,7 +13,7 @@ from bot.core.builds import BuildState, CacheUse, Outcome, OutcomeClass, Place
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
 from bot.core.plans import ClaimWish, PlannedImage, SequenceOrder, TagWish, VersionOrder
-from bot.core.reports import CommitStatus, StatusState
+from bot.core.reports import Annotation, CommitStatus, Detail, StatusState
 from bot.records import BuildRow, RepositoryRow
 
 
@@ -80,15 +80,16 @@ def outcome_value(text: str | None) -> Outcome | None:
 
 
 def status_text(status: CommitStatus) -> str:
-    return dump(
-        {
-            "context": status.context,
-            "state": status.state,
-            "description": status.description,
-            "target_url": status.target_url,
-            "ref": status.ref,
-        }
-    )
+    told: dict[str, Any] = {
+        "context": status.context,
+        "state": status.state,
+        "description": status.description,
+        "target_url": status.target_url,
+        "ref": status.ref,
+    }
+    if status.detail is not None:
+        told["detail"] = asdict(status.detail)
+    return dump(told)
 
 
 def status_value(text: str) -> CommitStatus:
@@ -99,7 +100,15 @@ def status_value(text: str) -> CommitStatus:
         data["description"],
         data["target_url"],
         data["ref"],
+        _detail(data.get("detail")),
     )
+
+
+def _detail(data: Mapping[str, Any] | None) -> Detail | None:
+    if data is None:
+        return None
+    remarks = tuple(Annotation(**one) for one in data["annotations"])
+    return Detail(**{**data, "annotations": remarks})
 
 
 def wishes_text(tags: Sequence[TagWish]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from bot.core.builds import BuildState, Outcome
 from bot.core.logtext import plain
 from bot.core.outcomes import sentence
+from bot.core.steps import StepView, steps_shown
 from bot.records import (
     BuildRow,
     ClaimImageView,
@@ -29,18 +30,6 @@ _TONES = {
 
 
 _PHASES = ("fetch", "preflight", "wait", "build", "verify")
-
-
-@dataclass(frozen=True, slots=True)
-class StepView:
-    """`hit`: yes, no, unknown."""
-
-    name: str
-    line: int | None
-    hit: str
-    pulled_bytes: int | None
-    seconds: float | None
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +166,7 @@ def build_view(
         built_with=_built_with(outcome) if outcome else "",
         phases=_in_order(outcome.phases) if outcome else (),
         warnings=outcome.warnings if outcome else (),
-        steps=_steps(steps),
+        steps=steps_shown(steps),
         attempts=tuple(_attempt(attempt) for attempt in attempts),
         wanted_by=tuple(_wanted(claim, row) for claim in claims),
         cache_hits=outcome.cache.hits if outcome else None,
@@ -281,32 +270,6 @@ def _in_order(phases: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     """As they came; what the builder may add later stands last."""
     known = [name for name in _PHASES if name in phases]
     return tuple((name, phases[name]) for name in [*known, *sorted(set(phases) - set(known))])
-
-
-def _steps(records: Sequence[Mapping[str, object]]) -> tuple[StepView, ...]:
-    """BuildKit tells of a step again and again: the last word on each counts. What has no line in
-    the Dockerfile is shown only where it failed or took its time."""
-    last = {record.get("id"): record for record in records}
-    shown = [
-        step
-        for step in (_step(record) for record in last.values())
-        if step.line is not None or step.error or (step.seconds or 0.0) >= 1.0
-    ]
-    return tuple(sorted(shown, key=lambda step: step.line or 0))
-
-
-def _step(step: Mapping[str, object]) -> StepView:
-    hit, line, pulled, seconds = (
-        step.get(key) for key in ("hit", "line", "pulled_bytes", "seconds")
-    )
-    return StepView(
-        name=str(step.get("name") or ""),
-        line=line if isinstance(line, int) else None,
-        hit="yes" if hit is True else "no" if hit is False else "unknown",
-        pulled_bytes=pulled if isinstance(pulled, int) else None,
-        seconds=float(seconds) if isinstance(seconds, int | float) else None,
-        error=str(step.get("error") or ""),
-    )
 
 
 def _attempt(attempt: Mapping[str, object]) -> tuple[int, str]:

@@ -53,6 +53,7 @@ class View:
     notes: tuple[str, ...] = ()
     tag_errors: tuple[str, ...] = ()
     ahead: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from bot.hosts import git
 from bot.hosts.fields import Fields
 from bot.hosts.github import client_answers as answers
 from bot.hosts.github.client_access import Access, AppAccess, TokenAccess, at, every
+from bot.hosts.github.client_checks import GitHubChecks
 from bot.hosts.github.client_credentials import AppTokens
 from bot.hosts.github.client_reports import GitHubReports
 from bot.hosts.github.client_requests import PAGE, GitHubRequests
@@ -50,7 +51,10 @@ class GitHubHost:
             if tokens is None
             else AppAccess(self._requests, tokens)
         )
-        self._reports = GitHubReports(self._access, source.bot_login)
+        checks = None
+        if source.reports == "checks" and source.app is not None:
+            checks = GitHubChecks(self._access, source.app.id)
+        self._reports = GitHubReports(self._access, source.bot_login, checks)
         self._visible: tuple[str, Sha] | None = None
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What we tell GitHub: commit statuses, and the one comment of a pull request."""
+"""What we tell GitHub: commit statuses or check runs, and the one comment of a pull request."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Final
 from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
 from bot.core.ids import Sha
-from bot.core.reports import CommitStatus
+from bot.core.reports import CommitStatus, Detail
 from bot.hosts.fields import Fields
 from bot.hosts.github import client_answers as answers
 from bot.hosts.github.client_access import Access, at, every
+from bot.hosts.github.client_checks import GitHubChecks
 from bot.hosts.statustext import described, web_address
 from bot.ports import Forbidden, NotFound
 
@@ -28,13 +29,19 @@ _REACTIONS: Final[Mapping[Reaction, str]] = {
 
 class GitHubReports:
     """`selector` is `/repositories/{id}` everywhere. Comments are our own by our user's id, or by
-    `bot_login` where the administrator names one."""
+    `bot_login` where the administrator names one. `checks`: where the source reports by them."""
 
-    def __init__(self, access: Access, bot_login: str | None) -> None:
+    def __init__(
+        self, access: Access, bot_login: str | None, checks: GitHubChecks | None = None
+    ) -> None:
         self._access = access
         self._login = bot_login
+        self._checks = checks
 
     def set_status(self, selector: str, sha: Sha, status: CommitStatus) -> float | None:
+        if self._checks is not None:
+            detail = status.detail or Detail(status.context, status.description)
+            return self._checks.set(selector, sha, status, detail)
         body = {
             "state": answers.TO_GITHUB[status.state],
             "context": status.context,
@@ -45,6 +52,8 @@ class GitHubReports:
 
     def read_status(self, selector: str, sha: Sha, context: str) -> CommitStatus | None:
         """From the combined status, which lists the newest of each context."""
+        if self._checks is not None:
+            return self._checks.read(selector, sha, context)
 
         def page(number: int) -> list[tuple[str, CommitStatus | None]]:
             answer = self._access.ask("GET", selector, f"/commits/{sha}/status", at(number))

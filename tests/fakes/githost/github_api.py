@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from tests.fakes.githost.github_apps import Apps
+from tests.fakes.githost.github_checks import Checks
 from tests.fakes.githost.github_code import Code
 from tests.fakes.githost.github_hooks import Webhooks
 from tests.fakes.githost.github_shapes import Shapes
@@ -26,6 +27,9 @@ _DOCS = "https://docs.github.com/rest"
 _PERMISSIONS = (
     ("POST", "/statuses/", "statuses:write", "write"),
     ("GET", "/commits/{sha}/status", "statuses:read", "read"),
+    ("POST", "/check-runs", "checks:write", "read"),
+    ("PATCH", "/check-runs", "checks:write", "read"),
+    ("GET", "/commits/{sha}/check-runs", "checks:read", "read"),
     ("POST", "/issues/{number}/comments", "issues:write", "read"),
     ("POST", "/issues/comments/{number}/reactions", "issues:write", "read"),
     ("PATCH", "/issues/comments", "issues:write", "read"),
@@ -48,10 +52,11 @@ class GitHubApi:
         self._limits = limits
         self._shapes = shapes
         self._apps = Apps(world, shapes, hooks)
-        code, talk = Code(shapes), Talk(world, shapes)
+        code, talk, checks = Code(shapes), Talk(world, shapes), Checks(world, shapes)
         webhooks = Webhooks(world, shapes, hooks)
-        self._with_token = {route.pattern for route in talk.routes() if _writes(route)}
-        self._routes = (*code.routes(), *talk.routes(), *webhooks.routes())
+        told = (*talk.routes(), *checks.routes())
+        self._with_token = {route.pattern for route in told if _writes(route)}
+        self._routes = (*code.routes(), *told, *webhooks.routes())
 
     def answer(self, asked: Asked) -> Answer:
         """`asked.path` is relative to the API's root."""

@@ -51,6 +51,25 @@ class Status:
 
 
 @dataclass(slots=True)
+class CheckRun:
+    """GitHub's. `annotations` only ever grows."""
+
+    id: int
+    sha: str
+    name: str
+    app_id: int
+    status: str = "queued"
+    conclusion: str | None = None
+    external_id: str = ""
+    details_url: str | None = None
+    title: str | None = None
+    summary: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    annotations: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Pipeline:
     """GitLab groups statuses in these; `source` is external where our first status made it."""
 
@@ -123,6 +142,7 @@ class Repository:
     requests: dict[int, Request] = field(default_factory=dict)
     comments: dict[int, Comment] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
+    checks: list[CheckRun] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
     fork_of: int | None = None

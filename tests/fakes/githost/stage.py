@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bot.core.centralconfig import App, Source
 from bot.core.events import Repository
@@ -102,15 +103,19 @@ def staged(
 APP_PERMISSIONS = {
     "contents": "read",
     "statuses": "write",
+    "checks": "write",
     "pull_requests": "read",
     "issues": "write",
     "metadata": "read",
 }
 
 
-def app_source(stage: Stage, app_id: int, private_key: str) -> Source:
+def app_source(
+    stage: Stage, app_id: int, private_key: str, reports: Literal["statuses", "checks"] = "statuses"
+) -> Source:
     """The stage's source as a GitHub App instead of a token."""
     key_file = stage.folder / "app.pem"
     key_file.write_text(private_key)
     app = App(str(app_id), str(key_file))
-    return Source(SOURCE, stage.source.kind, stage.host.url, stage.host.api_url, app=app)
+    urls = stage.host.url, stage.host.api_url
+    return Source(SOURCE, stage.source.kind, *urls, app=app, reports=reports)
