@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.docker.site import DEBIAN_DOCKER, DOCKER29, Ended, Site, on
+import json
+import random
+import string
+import urllib.request
+
+from bot.builder.manifests import ACCEPT
+from tests.docker.site import DEBIAN_BUILDX, DEBIAN_DOCKER, DOCKER29, Ended, Site, on
+from tests.fakes.registry_process import Traffic
 
 APP = """\
 FROM {base} AS tools
@@ -59,27 +66,11 @@ def test_full_hit_on_an_emptied_daemon(site: Site) -> None:
         assert fetched < 100_000
 
 
-@on(DEBIAN_DOCKER, DOCKER29)
-def test_a_file_that_is_ignored_changes_nothing(site: Site) -> None:
+def _warm(site: Site, changed: dict[str, str], dockerfile: str) -> tuple[Ended, Ended, Traffic]:
+    """(cold build, build after `changed` on an emptied daemon, what that one moved)."""
     repository = site.repository()
-    dockerfile = APP.format(base=site.base, link="").replace("app.txt /app/", ". /app/")
     first = site.recipe(repository, repository.commit({**FILES, "Dockerfile": dockerfile}))
     site.daemon.empty()  # records of other tests may give the cold build another digest
-    cold = site.run(first)
-    assert cold.kind == "succeeded", cold.result
-
-    site.daemon.empty()
-    sha = repository.commit({"README.md": "another\n"})
-    warm = site.build(repository, sha, cache={"from": [site.pinned(first, cold)]})
-    _all_hit(warm)
-    assert warm.result["digest"] == cold.result["digest"]
-    assert warm.result["tree"] != cold.result["tree"]
-
-
-def _warm(site: Site, changed: dict[str, str], dockerfile: str) -> tuple[Ended, Ended, int]:
-    """(cold build, build after `changed` on an emptied daemon, bytes that it fetched)."""
-    repository = site.repository()
-    first = site.recipe(repository, repository.commit({**FILES, "Dockerfile": dockerfile}))
     cold = site.run(first)
     assert cold.kind == "succeeded", cold.result
     site.daemon.empty()
@@ -87,15 +78,25 @@ def _warm(site: Site, changed: dict[str, str], dockerfile: str) -> tuple[Ended, 
     before = site.registry.traffic()
     warm = site.build(repository, sha, cache={"from": [site.pinned(first, cold)]})
     assert warm.kind == "succeeded", warm.result
-    return cold, warm, (site.registry.traffic() - before).bytes("GET")
+    return cold, warm, site.registry.traffic() - before
+
+
+@on(DEBIAN_DOCKER, DOCKER29)
+def test_a_file_that_is_ignored_changes_nothing(site: Site) -> None:
+    text = APP.format(base=site.base, link="").replace("app.txt /app/", ". /app/")
+    cold, warm, traffic = _warm(site, {"README.md": "another\n"}, text)
+    _all_hit(warm)
+    assert warm.result["digest"] == cold.result["digest"]
+    assert warm.result["tree"] != cold.result["tree"]
+    assert not site.lazy or traffic.bytes("GET") < 100_000
 
 
 @on(DEBIAN_DOCKER, DOCKER29)
 def test_a_change_of_an_unused_stage_changes_nothing(site: Site) -> None:
-    cold, warm, fetched = _warm(site, {"unused.txt": "v\n"}, APP.format(base=site.base, link=""))
+    cold, warm, traffic = _warm(site, {"unused.txt": "v\n"}, APP.format(base=site.base, link=""))
     _all_hit(warm)
     assert warm.result["digest"] == cold.result["digest"]
-    assert not site.lazy or fetched < 100_000
+    assert not site.lazy or traffic.bytes("GET") < 100_000
 
 
 def test_a_change_of_the_last_layer_runs_only_that(site: Site) -> None:
@@ -109,11 +110,59 @@ def test_a_change_of_the_last_layer_runs_only_that(site: Site) -> None:
 
 
 @on(DOCKER29)
-def test_a_linked_last_layer_pulls_no_parent(site: Site) -> None:
+def test_a_linked_last_layer_pulls_no_parent_and_pushes_itself_alone(site: Site) -> None:
+    layer = "".join(random.Random(7).choices(string.printable, k=400_000))
     text = APP.format(base=site.base, link="--link")
-    cold, warm, fetched = _warm(site, {"app.txt": "two\n"}, text)
+    cold, warm, traffic = _warm(site, {"app.txt": layer}, text)
     assert warm.result["digest"] != cold.result["digest"]
-    assert fetched < 100_000
+    assert traffic.bytes("GET") < 100_000
+    assert traffic.count("PUT", "upload", 201) == 2, "the layer and the configuration"
+
+
+CHAIN = (
+    "FROM {base}\nRUN dd if=/dev/urandom of=/big bs=1024 count=300\nCOPY app.txt /\n"
+    "RUN cat /app.txt > /out\n"
+)
+
+
+@on(DEBIAN_DOCKER, DEBIAN_BUILDX, DOCKER29)
+def test_a_chain_of_builds_hits_with_the_last_that_took_nothing_from_a_cache(site: Site) -> None:
+    """Each build gets what the bot offers: the last image and the last that was built in full."""
+    digests = _chain(site, whole=True)
+    assert len(set(digests)) == 1, "the random layer was made once"
+
+
+@on(DEBIAN_DOCKER)
+def test_old_daemons_miss_every_second_build_of_a_chain_without_it(site: Site) -> None:
+    """https://github.com/moby/buildkit/pull/4796: the reason for that candidate."""
+    digests = _chain(site, whole=False)
+    assert digests[0] == digests[1]
+    assert digests[1] != digests[2]
+
+
+def _chain(site: Site, *, whole: bool) -> list[str]:
+    """Three builds, each on an emptied daemon with one file changed: the random layer of each."""
+    repository = site.repository()
+    images: list[str] = []
+    found = []
+    for n in range(3):
+        files = {"app.txt": f"{n}\n", "Dockerfile": CHAIN.format(base=site.base)}
+        recipe = site.recipe(repository, repository.commit(files))
+        recipe["cache"]["from"] = [*images[-1:], *(images[:1] if whole else ())]
+        site.daemon.empty()
+        ended = site.run(recipe)
+        assert ended.kind == "succeeded", ended.result
+        images.append(site.pinned(recipe, ended))
+        found.append(_layers(site, images[-1])[1])
+    return found
+
+
+def _layers(site: Site, image: str) -> list[str]:
+    name, _, digest = image.partition("/")[2].partition("@")
+    request = urllib.request.Request(f"{site.registry.url}/v2/{name}/manifests/{digest}")
+    request.add_header("Accept", ACCEPT)
+    with urllib.request.urlopen(request) as answer:
+        return [layer["digest"] for layer in json.loads(answer.read())["layers"]]
 
 
 @on(DEBIAN_DOCKER, DOCKER29)
