@@ -69,7 +69,8 @@ class DockerDaemon:
     """One dockerd; `stop()` (or leaving the `with` block) ends it and its containerd by pid.
 
     insecure: registries (host:port) that are asked over plain HTTP. driver: a storage driver; by
-    default overlay where the data folder takes it, else vfs (`self.driver` says which).
+    default overlay where the data folder takes it, else vfs (`self.driver` says which). flags:
+    further words of its command line.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class DockerDaemon:
         insecure: Sequence[str] = (),
         driver: str | None = None,
         env: Mapping[str, str] | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         self.program = program
         self.folder = folder
@@ -90,6 +92,7 @@ class DockerDaemon:
         self.log_path = folder / "dockerd.log"
         self.driver = driver
         self._insecure = tuple(insecure)
+        self._flags = tuple(flags)
         self._env = dict(env or {})
         self._generation = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -145,7 +148,7 @@ class DockerDaemon:
             argv += [f"--insecure-registry={host}"]
             if self.program.name == "debian":
                 argv += [f"--insecure-registry=http://{host}"]
-        return argv
+        return [*argv, *self._flags]
 
     def _log_limits(self) -> dict[str, str]:
         # -1 means "no limit" from BuildKit 0.9 on; the 0.8 of dockerd 20.10 takes it as "nothing".

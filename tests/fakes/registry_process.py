@@ -98,7 +98,7 @@ def free_port() -> int:
 
 
 class RegistryProcess:
-    """One docker-registry on 127.0.0.1; `stop()` (or leaving the `with` block) ends it by its pid.
+    """One docker-registry on `address`; `stop()` (or leaving the `with` block) ends it by its pid.
 
     port: 0 takes a free one. auth: the `auth` section of the registry's own configuration, e.g.
     `{"htpasswd": {"realm": "test", "path": "/…/htpasswd"}}`. certificate: (certificate file, key
@@ -109,6 +109,7 @@ class RegistryProcess:
         self,
         storage: Path,
         *,
+        address: str = "127.0.0.1",
         port: int = 0,
         program: str | None = None,
         auth: Mapping[str, object] | None = None,
@@ -117,7 +118,7 @@ class RegistryProcess:
     ) -> None:
         self.storage = storage
         self.port = port or free_port()
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address}:{self.port}"
         self.scheme = "https" if certificate else "http"
         self.url = f"{self.scheme}://{self.host}"
         self.log_path = storage.parent / f"{storage.name}-{self.port}.log"

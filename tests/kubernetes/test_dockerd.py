@@ -152,11 +152,14 @@ def test_no_route_means_the_mtu_that_docker_takes(tree: Tree, shell: list[str]) 
 
 
 def test_registries_are_told_to_both_that_read_them() -> None:
-    mirrors = {"docker.io": ("https://m.test",), "ghcr.io": ("https://g.test",)}
+    mirrors = {"docker.io": ("https://m.test", "http://n:80"), "ghcr.io": ("https://g.test",)}
     assert flags(mirrors, ("r:5000",)) == [
         "--registry-mirror=https://m.test",
+        "--registry-mirror=http://n:80",
         "--insecure-registry=r:5000",
         "--insecure-registry=http://r:5000",
+        "--insecure-registry=n:80",
+        "--insecure-registry=http://n:80",
     ]
     text = hosts_toml("ghcr.io", mirrors["ghcr.io"])
     assert text.startswith('server = "https://ghcr.io"\n')

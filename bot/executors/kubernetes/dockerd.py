@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 SOCKET = "/run/dind/docker.sock"
 SOCKET_GROUP = 2375
@@ -128,9 +129,12 @@ def command(flags: Sequence[str]) -> list[str]:
 
 def flags(mirrors: Mapping[str, Sequence[str]], insecure: Sequence[str]) -> list[str]:
     """dockerd's and, inside of it, BuildKit's registries. 20.10 pushes to `host:port` and builds
-    from `http://host:port`, so each insecure host is given in both forms."""
+    from `http://host:port`, so each insecure host is given in both forms; its BuildKit asks a
+    mirror by https, whatever its address says, unless it is one of them."""
     found = [f"--registry-mirror={address}" for address in mirrors.get("docker.io", ())]
-    for host in insecure:
+    addresses = [urlsplit(one) for all_of_one in mirrors.values() for one in all_of_one]
+    plain = [address.netloc for address in addresses if address.scheme == "http"]
+    for host in dict.fromkeys([*insecure, *plain]):
         found += [f"--insecure-registry={host}", f"--insecure-registry=http://{host}"]
     return found
 
