@@ -86,6 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _processes(commands)
     _offline(commands)
+    _pods(commands)
     _operations(commands)
     _setup(commands)
     return parser
@@ -227,6 +228,26 @@ def _comment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="as for a source with commands: {bare: false}: /build alone is another bot's",
     )
     comment.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _pods(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    pod = _add(
+        commands,
+        "render-pod",
+        _late("podrendering", "render_pod"),
+        "show the pods that an event's builds would be; needs no network",
+        "pushwright render-pod --host github --event push --payload push.json "
+        "--central pushwright.yaml",
+    )
+    _event_options(pod)
+    pod.add_argument(
+        "--central",
+        required=True,
+        metavar="FILE",
+        help="the central config, whose section `kubernetes` says where pods run",
+    )
+    pod.add_argument("--source", metavar="NAME", help="where it has several of that host")
+    pod.add_argument("--image", metavar="KEY", help="only this one (default: all that are built)")
 
 
 def _event_options(parser: argparse.ArgumentParser) -> None:

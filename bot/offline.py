@@ -46,8 +46,8 @@ def check(options: argparse.Namespace) -> int:
 
     checked = check_config(options.file)
     good = () if checked.code else checked.lines[-1:]
-    _complain(checked.lines[: len(checked.lines) - len(good)])
-    _print(good)
+    complain(checked.lines[: len(checked.lines) - len(good)])
+    print_lines(good)
     return checked.code
 
 
@@ -58,17 +58,17 @@ def plan(options: argparse.Namespace) -> int:
     try:
         given = read_given(options)
     except InputMistake as mistake:
-        return _no(mistake)
+        return refuse(str(mistake))
     decided = decide_offline(given)
     if isinstance(decided, str):
-        return _ignored(decided, as_json=options.json)
+        return tell_ignored(decided, as_json=options.json)
     made, facts = decided
     mistakes = [one for wish in made.claims for one in wish.mistakes]
     if options.json:
-        _print_json(explain(made, facts))
+        print_json(explain(made, facts))
     else:
-        _print(table(made, facts).splitlines())
-    _complain(mistakes)
+        print_lines(table(made, facts).splitlines())
+    complain(mistakes)
     _warn(facts, (image for wish in made.claims for image in wish.images))
     return 1 if mistakes else 0
 
@@ -81,21 +81,21 @@ def tags(options: argparse.Namespace) -> int:
         given = read_given(options)
         facts = offline_facts(given)
         if isinstance(facts, str):
-            return _ignored(facts, as_json=options.json)
+            return tell_ignored(facts, as_json=options.json)
         found = named_image(facts, options.image, given.config_name)
     except InputMistake as mistake:
-        return _no(mistake)
+        return refuse(str(mistake))
     if isinstance(found, str):
-        return _ignored(found, as_json=options.json)
+        return tell_ignored(found, as_json=options.json)
     image, mistakes = found
     document = dict(_NO_TAGS) if image is None else tags_json(image)
     if options.json:
-        _print_json(document)
+        print_json(document)
     else:
-        _print(tags_text(document))
+        print_lines(tags_text(document))
     if image is not None and image.check_only:
-        _complain(["pushwright: this event's build is not pushed, hence no tags"])
-    _complain(mistakes)
+        complain(["pushwright: this event's build is not pushed, hence no tags"])
+    complain(mistakes)
     _warn(facts, () if image is None else (image,))
     return 1 if mistakes else 0
 
@@ -108,7 +108,7 @@ def read_given(options: argparse.Namespace) -> Offline:
     from bot.core.explain import Offline
 
     host = HostKind(options.host)
-    body = _read(options.payload, PAYLOAD_BYTES_MAX)
+    body = read_file(options.payload, PAYLOAD_BYTES_MAX)
     event = read_event(host, options.event, body)
     if isinstance(event, Malformed):
         place = f"{event.where}: " if event.where else ""
@@ -123,7 +123,7 @@ def read_given(options: argparse.Namespace) -> Offline:
     )
     if options.config is None:
         return known
-    config = _read(options.config, CONFIG_BYTES_MAX, cut=True)
+    config = read_file(options.config, CONFIG_BYTES_MAX, cut=True)
     return replace(known, config=config, config_name=_name(options.config))
 
 
@@ -152,7 +152,7 @@ def gitlab_event(name: str) -> str:
     return name
 
 
-def _read(path: str, limit: int, *, cut: bool = False) -> bytes:
+def read_file(path: str, limit: int, *, cut: bool = False) -> bytes:
     """At most `limit` bytes of a file, or of standard input for `-`. `cut`: more is left unread,
     because the reader of these bytes refuses them in better words."""
     try:
@@ -245,25 +245,25 @@ def tags_text(document: Mapping[str, Any]) -> list[str]:
 # -- output --------------------------------------------------------------------------------
 
 
-def _ignored(reason: str, *, as_json: bool) -> int:
+def tell_ignored(reason: str, *, as_json: bool) -> int:
     if as_json:
-        _print_json({"ignored": reason})
+        print_json({"ignored": reason})
     else:
-        _print([f"ignored: {reason}"])
+        print_lines([f"ignored: {reason}"])
     return 0
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
     """ASCII: whatever a payload holds, a terminal gets no control character from it."""
     print(json.dumps(document, indent=2))
 
 
-def _print(lines: Iterable[object]) -> None:
+def print_lines(lines: Iterable[object]) -> None:
     for line in lines:
         print(plain(str(line)))
 
 
-def _complain(lines: Iterable[object]) -> None:
+def complain(lines: Iterable[object]) -> None:
     for line in lines:
         print(plain(str(line)), file=sys.stderr)
 
@@ -273,9 +273,10 @@ def _warn(facts: EventFacts, images: Iterable[PlannedImage]) -> None:
     found: tuple[Mistake, ...] = getattr(facts.config, "warnings", ())
     for image in images:
         found += image.warnings
-    _complain(f"warning: {warning}" for warning in dict.fromkeys(found))
+    complain(f"warning: {warning}" for warning in dict.fromkeys(found))
 
 
-def _no(mistake: InputMistake) -> int:
-    _complain([f"pushwright: {mistake}"])
+def refuse(why: str) -> int:
+    """What was asked for can't be done; the exit code that says so."""
+    complain(f"pushwright: {line}" for line in why.splitlines())
     return 1

@@ -19,7 +19,7 @@ from bot.builder.run import Run, secret_values
 _USAGE = "usage: python -I -m bot.builder RECIPE.json   (docs/builder.md)"
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], kind: type[Run] = Run) -> int:
     if len(argv) != 1:
         print(_USAGE, file=sys.stderr)  # noqa: T201 (this is a command)
         return 2
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     except BuildFailed as failure:
         result.fail(failure)
     else:
-        result = _run(recipe)
+        result = _run(recipe, kind)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # nothing may come between a result and its file
     if where is None:
@@ -46,14 +46,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _run(recipe: Recipe) -> Result:
+def _run(recipe: Recipe, kind: type[Run]) -> Result:
     budget = Budget(recipe.limits.timeout)
     budget.listen()
     values = secret_values(recipe.redact_files)
     redactor = Redactor(form for value in values for form in forms(value))
     records = Records(sys.stdout.fileno(), redactor, head=recipe.limits.log_bytes)
     try:
-        result = Run(recipe, budget, records, redactor).go()
+        result = kind(recipe, budget, records, redactor).go()
     except BuildFailed as failure:
         result = Result()
         result.fail(failure)

@@ -66,11 +66,8 @@ class Run:
     def _phases(self) -> None:
         recipe, result = self._recipe, self.result
         with self._phase("fetch"):
-            checkout = Fetcher(recipe.source, recipe.workdir, self._budget, self._records).checkout(
-                recipe.limits
-            )
-            self._take(checkout)
-            inputs = locate(checkout.folder, recipe.build.context, recipe.build.dockerfile)
+            folder = self._fetched()
+            inputs = locate(folder, recipe.build.context, recipe.build.dockerfile)
             _check_secrets(recipe)
         with self._phase("preflight"):  # before the wait: dockerd of the same pod is starting now
             env = client_environment(recipe, self._auths)
@@ -105,6 +102,14 @@ class Run:
                 result.cache = builder.summary(len(cache_from), blank=blank)
         result.kind = BuildClass.SUCCEEDED
         result.message = "built and pushed" if recipe.push else "built, not pushed"
+
+    def _fetched(self) -> Path:
+        """The folder of the commit's files."""
+        recipe = self._recipe
+        fetcher = Fetcher(recipe.source, recipe.workdir, self._budget, self._records)
+        checkout = fetcher.checkout(recipe.limits)
+        self._take(checkout)
+        return checkout.folder
 
     def _take(self, checkout: Checkout) -> None:
         self.result.tree = checkout.tree

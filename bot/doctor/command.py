@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -22,6 +22,7 @@ from bot.doctor.dockerhost import DockerHost
 from bot.doctor.githosts import GitHosts
 from bot.doctor.registries import Registries
 from bot.hosts.factory import Hosts
+from bot.ports import HostError
 from bot.settings import Settings, SettingsMistake, read_settings
 
 SECONDS, DEEP_SECONDS = 120.0, 1200.0
@@ -66,8 +67,38 @@ def checks(settings: Settings, config: CentralConfig, *, deep: bool) -> Sequence
         *installation.checks(settings, config),
         *GitHosts(config, hosts, clock, every=deep).checks(),
         *Registries(config, clock, deep=deep).checks(),
-        *DockerHost(config).checks(),
+        *_executor(config, clock, deep=deep),
     ]
+
+
+def _executor(config: CentralConfig, clock: SystemClock, *, deep: bool) -> Iterator[Check]:
+    if config.kubernetes is None or config.executor == "docker":
+        yield from DockerHost(config).checks()
+    else:
+        yield Check(About("cluster", "connection"), lambda: connected(config, clock, deep=deep))
+
+
+def connected(
+    config: CentralConfig, clock: SystemClock, *, deep: bool
+) -> Iterator[Finding | Check]:
+    """The cluster's checks, once there is a way to it."""
+    from bot.doctor.cluster import Cluster
+    from bot.doctor.surroundings import deep_wishes
+    from bot.executors.kubernetes.api import Api
+    from bot.executors.kubernetes.connection import Connection
+
+    if config.kubernetes is None:
+        return
+    about = About("cluster", "connection")
+    try:
+        connection = Connection(config.kubernetes.kubeconfig, clock)
+        wishes = deep_wishes(config, clock) if deep else None
+    except HostError as error:
+        yield about.fail(str(error), "see docs/install.md")
+        return
+    api = Api(connection, clock)
+    yield about.ok(connection.way().host)
+    yield from Cluster(api, config.kubernetes, config.limits.builds, wishes).checks()
 
 
 def read_config(settings: Settings) -> tuple[CentralConfig | None, list[Finding]]:

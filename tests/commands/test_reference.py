@@ -15,7 +15,7 @@ from tests.commands.running import ROOT, pushwright
 
 COMMANDS = reference.commands()
 NAMES = ["serve", "web", "worker", "migrate", "check-config", "plan", "tags", "commands",
-         "build", "replay", "logs", "cancel", "doctor", "hooks"]  # fmt: skip
+         "render-pod", "build", "replay", "logs", "cancel", "doctor", "hooks"]  # fmt: skip
 
 
 def test_the_commands_are_these() -> None:
