@@ -182,6 +182,9 @@ def _offline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         action="store_false",
         help="plan as if it came from a fork (default for forks)",
     )
+    plan.add_argument(
+        "--why", action="store_true", help="show for each image every rule and what it says"
+    )
     tags = _add(
         commands,
         "tags",

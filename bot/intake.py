@@ -33,7 +33,7 @@ from bot.core.events import (
     TagDeleted,
     TagPushed,
 )
-from bot.core.explain import explain
+from bot.core.explain import explain_all
 from bot.core.facts import PlannedEvent
 from bot.core.hints import INTERNAL, MANUAL, Hint, read, write
 from bot.core.ids import HostKind, ImageKey, SourceName
@@ -213,7 +213,7 @@ class Intake:
     ) -> None:
         facts = reader.facts(subject)
         decided = plan(facts)
-        explained = json.dumps(explain(decided, facts))
+        explained = json.dumps(explain_all(decided, facts))
         try:
             applied = self._ports.store.apply_plan(
                 leased,

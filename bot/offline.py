@@ -53,7 +53,7 @@ def check(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """`pushwright plan`: what the event builds and why."""
-    from bot.core.explain import decide_offline, explain, table
+    from bot.core.explain import decide_offline, explain, explain_all, table
 
     try:
         given = read_given(options)
@@ -65,9 +65,9 @@ def plan(options: argparse.Namespace) -> int:
     made, facts = decided
     mistakes = [one for wish in made.claims for one in wish.mistakes]
     if options.json:
-        print_json(explain(made, facts))
+        print_json(explain_all(made, facts) if options.why else explain(made, facts))
     else:
-        print_lines(table(made, facts).splitlines())
+        print_lines(table(made, facts, why=options.why).splitlines())
     complain(mistakes)
     _warn(facts, (image for wish in made.claims for image in wish.images))
     return 1 if mistakes else 0

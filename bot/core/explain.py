@@ -33,6 +33,8 @@ from bot.core.planning import plan
 from bot.core.plans import Plan, PlannedImage
 from bot.core.repoconfig import CONFIG_FILE, RepoConfig
 from bot.core.repofile import parse_repo_file
+from bot.core.rulings import lines as ruling_lines
+from bot.core.rulings import rulings, rulings_json
 
 KINDS: Mapping[type[PlannedEvent], str] = {
     BranchPushed: "push",
@@ -66,6 +68,17 @@ def explain(decided: Plan, facts: EventFacts) -> dict[str, Any]:
             {"image": one.image, "why": one.why} for wish in decided.claims for one in wish.skipped
         ],
         "mistakes": [mistake_json(one) for wish in decided.claims for one in wish.mistakes],
+    }
+
+
+def explain_all(decided: Plan, facts: EventFacts) -> dict[str, Any]:
+    """The same, the plan in a line, and by image every rule with its verdict."""
+    withdrawn = [{"ref": f"{w.kind} {w.name}", "text": w.text} for w in decided.withdraw]
+    return {
+        **explain(decided, facts),
+        "note": decided.note,
+        "withdrawn": withdrawn,
+        "rules": rulings_json(rulings(facts)),
     }
 
 
@@ -132,8 +145,10 @@ def _place(event: PlannedEvent, host: HostKind | None) -> dict[str, Any]:
     return {"ref": ref, "sha": sha, **more}
 
 
-def table(decided: Plan, facts: EventFacts) -> str:
-    """The same for people: the event, what becomes of each image and why. Not the mistakes."""
+def table(decided: Plan, facts: EventFacts, *, why: bool = False) -> str:
+    """The same for people: the event, what becomes of each image and why, with `why` every rule.
+    Not the mistakes."""
+    rules = rulings(facts) if why else {}
     event = event_json(facts)
     words = (event["kind"], event["repository"], event["ref"], str(event["sha"] or "")[:7])
     lines = [
@@ -147,7 +162,10 @@ def table(decided: Plan, facts: EventFacts) -> str:
             for tag in image.tags:
                 kept = f"  ({tag.withheld})" if tag.withheld is not None else ""
                 lines.append(f"          {tag.reference}{kept}")
-        lines += [f"skip      {one.image}: {one.why}" for one in wish.skipped]
+            lines += ruling_lines(rules.get(image.image, ()))
+        for one in wish.skipped:
+            lines.append(f"skip      {one.image}: {one.why}")
+            lines += ruling_lines(rules.get(one.image, ()))
     lines += [f"withdraw  {one.kind} {one.name}: {one.text}" for one in decided.withdraw]
     return "\n".join(lines)
 

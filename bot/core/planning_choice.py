@@ -45,14 +45,14 @@ def choose(facts: EventFacts, ask: Asked, image: Image) -> Choice:
     changed = facts.changed.get(image.key)
     match changed:
         case KnownPaths(paths):
-            verdict = paths_match(paths, _paths(ask, image))
+            verdict = paths_match(paths, paths_of(ask, image))
             still = not verdict.matched
             why = f"{ref.why}; {verdict.why}" if verdict.matched else verdict.why
             return Choice(image, True, verdict.matched, why, still)
         case UnknownPaths(reason):
             return Choice(image, True, True, f"{ref.why}; what changed is not known: {reason}")
         case None:
-            verdict = paths_match(None, _paths(ask, image))
+            verdict = paths_match(None, paths_of(ask, image))
             return Choice(image, True, True, f"{ref.why}; {verdict.why}")
     assert_never(changed)
 
@@ -69,7 +69,7 @@ def _ref_verdict(facts: EventFacts, ask: Asked, image: Image) -> Verdict:
     assert_never(ask.kind)
 
 
-def _paths(ask: Asked, image: Image) -> PathFilter:
+def paths_of(ask: Asked, image: Image) -> PathFilter:
     if ask.kind is ClaimKind.BRANCH:
         return image.on.push.paths if image.on.push is not None else PathFilter()
     return image.on.pull_request.paths if image.on.pull_request is not None else PathFilter()

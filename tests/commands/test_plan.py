@@ -119,6 +119,18 @@ def test_the_plan_in_words(two: Path) -> None:
     assert any(line.startswith("skip      web: ") for line in lines)
 
 
+def test_every_rule_and_its_verdict(two: Path) -> None:
+    asked_for = ("plan", GITHUB / "push.branch.json", "--config", two, "--changed", "api/x")
+    words = asked(*asked_for, "--why").out
+    assert "          yes paths         paths api/** matched api/x (1 file differs)\n" in words
+    assert "          no  paths         not affected: no file under web" in words
+    assert asked(*asked_for).out.splitlines() != words.splitlines()
+    rules = asked(*asked_for, "--why", "--json").json()["rules"]
+    assert set(rules) == {"api", "web"}
+    assert {"rule": "event", "passes": True, "why": "`on` names push"} in rules["api"]
+    assert "rules" not in asked(*asked_for, "--json").json()
+
+
 def test_mistakes_are_in_the_plan_on_standard_error_and_in_the_code(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text(
