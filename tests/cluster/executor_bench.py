@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.clock import SystemClock
-from bot.core.builds import Observation
 from bot.core.ids import BuildId
 from bot.core.podsettings import Kubernetes, PodSettings, Untrusted
 from bot.executors.kubernetes.api import Api
 from bot.executors.kubernetes.connection import Connection
 from bot.executors.kubernetes.executor import KubernetesExecutor, Surroundings
 from bot.executors.kubernetes.names import object_name
-from bot.executors.kubernetes.watch import PodWatch
+from bot.executors.kubernetes.watch import USUAL, PodWatch, Rhythm
 from bot.ports import AttemptSpec, Temporary
 from tests.cluster.api import Api as AdminApi
 from tests.cluster.api import Json
@@ -120,13 +119,15 @@ class Bench:
         self.made.append(Connection(str(kubeconfig or self.plane.kubeconfig), clock))
         return Api(self.made[-1], clock)
 
-    def executor(self, kubeconfig: Path | None = None) -> KubernetesExecutor:
+    def executor(
+        self, kubeconfig: Path | None = None, rhythm: Rhythm = USUAL
+    ) -> KubernetesExecutor:
         around = Surroundings(
             kubernetes=lambda: self.settings,
             auths=lambda hosts, trusted: self.auths,
             secret_file=self.secrets.get,
         )
-        return KubernetesExecutor(around, self.api(kubeconfig), SystemClock())
+        return KubernetesExecutor(around, self.api(kubeconfig), SystemClock(), rhythm)
 
     def pod(self, name: str) -> Json:
         return self.admin.pod(self.namespace, object_name(name))
@@ -187,7 +188,3 @@ def watching(*watches: PodWatch) -> Iterator[None]:
         yield
     finally:
         stop.set()
-
-
-def seen(executor: KubernetesExecutor, name: str) -> Observation:
-    return executor.observe(name)

@@ -71,6 +71,7 @@ def settings(**more: Any) -> PodSettings:
     return PodSettings(**defaults | more)
 
 
+CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Gi"}}}}
 UNTRUSTED = Untrusted("builds-untrusted", {"pool": "strangers"}, ({"key": "strangers"},))
 
 
@@ -96,7 +97,7 @@ def everything() -> PodSettings:
                 "dnsPolicy": "None",
                 "dnsConfig": {"nameservers": ["10.0.0.10"]},
                 "tolerations": [{"key": "more"}],
-                "volumes": [{"name": "docker", "ephemeral": {"volumeClaimTemplate": {}}}],
+                "volumes": [{"name": "docker", "ephemeral": {"volumeClaimTemplate": CLAIM}}],
                 "initContainers": [{"name": "dind", "resources": {"limits": {"cpu": "4"}}}],
             },
         },

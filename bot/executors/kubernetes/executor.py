@@ -25,7 +25,7 @@ from bot.executors.kubernetes.observe import observe
 from bot.executors.kubernetes.reading import mapping, mappings, text_of
 from bot.executors.kubernetes.refusals import lacking
 from bot.executors.kubernetes.starting import Wanted, start
-from bot.executors.kubernetes.watch import Place, PodWatch
+from bot.executors.kubernetes.watch import USUAL, Place, PodWatch, Rhythm
 from bot.ports import AttemptSpec, Clock, Forbidden, HostError, NotFound, Permanent, Temporary
 
 LOG = logging.getLogger("pushwright.kubernetes")
@@ -54,19 +54,20 @@ class KubernetesExecutor:
     """Satisfies `bot.ports.Executor`. `watches` are the loops of its worker; without them every
     look is a call."""
 
-    def __init__(self, surroundings: Surroundings, api: Api, clock: Clock) -> None:
+    def __init__(
+        self, surroundings: Surroundings, api: Api, clock: Clock, rhythm: Rhythm = USUAL
+    ) -> None:
         self._around = surroundings
         self._api = api
         self._clock = clock
         self.watches = (
-            PodWatch(api, self._trusted_place, clock),
-            PodWatch(api, self._untrusted_place, clock),
+            PodWatch(api, self._trusted_place, clock, rhythm),
+            PodWatch(api, self._untrusted_place, clock, rhythm),
         )
         self._logs = PodLogs()
         self._hints = Hints(clock)
         self._leftovers = Leftovers(api, clock)
         self._log_pause: dict[str, float] = {}
-        self._names: dict[str, str] = {}
 
     @property
     def look_seconds(self) -> float:
@@ -135,15 +136,7 @@ class KubernetesExecutor:
             return ()  # they only explain a wait
 
     def changed(self) -> Sequence[str]:
-        """A pod of which nothing more than its end is known has no annotations to ask."""
-        found = []
-        for watch in self.watches:
-            for pod_name in watch.changed():
-                name = self._names.get(pod_name) or _attempt_of(watch.pod(pod_name))
-                if name is not None:
-                    found.append(name)
-                    self._names[pod_name] = name
-        return found
+        return sorted(name for watch in self.watches for name in watch.changed())
 
     def running(self) -> Sequence[str]:
         return sorted(
@@ -168,7 +161,6 @@ class KubernetesExecutor:
         self._logs.forget(name)
         self._hints.forget(name)
         self._log_pause.pop(name, None)
-        self._names.pop(object_name(name), None)
 
     def _delete(self, pod: Pod, name: str) -> None:
         about = mapping(pod.get("metadata"))
@@ -283,10 +275,6 @@ def _allowed() -> Iterator[None]:
         yield
     except Forbidden as error:
         raise Temporary(lacking(str(error)), 10.0) from error
-
-
-def _attempt_of(pod: Pod | None) -> str | None:
-    return attempt_name(pod) if pod is not None else None
 
 
 def _text(path: str) -> str:

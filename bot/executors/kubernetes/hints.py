@@ -22,7 +22,8 @@ class _Asked:
 class Hints:
     """Safe to lose. For one thread."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, after: Sequence[float] = _AFTER) -> None:
+        self._after = after
         self._clock = clock
         self._asked: dict[str, _Asked] = {}
 
@@ -35,9 +36,9 @@ class Hints:
             return ()
         made = seconds_of(mapping(pod.get("metadata")).get("creationTimestamp"))
         asked = self._asked.setdefault(name, _Asked())
-        if made is None or asked.times >= len(_AFTER):
+        if made is None or asked.times >= len(self._after):
             return asked.events
-        if self._clock.now() - made >= _AFTER[asked.times]:
+        if self._clock.now() - made >= self._after[asked.times]:
             asked.times += 1
             asked.events = sorted(ask(pod), key=_when)
         return asked.events

@@ -15,25 +15,33 @@ from dataclasses import dataclass
 
 from bot.executors.kubernetes.api import Api, Gone, pods_path
 from bot.executors.kubernetes.logs import whole_lines
-from bot.executors.kubernetes.names import selector
+from bot.executors.kubernetes.names import attempt_name, selector
 from bot.executors.kubernetes.reading import mapping, mappings, number_of, text_of
 from bot.executors.kubernetes.refusals import lacking
 from bot.ports import Clock, Forbidden, HostError, Temporary
 
 LOG = logging.getLogger("pushwright.kubernetes")
 
-WATCH = 45.0
-"""Seconds after which the server ends a watch, about; the next one goes on where it stopped."""
-_SILENCE = 55.0
-"""Seconds without a byte after which a watch is dead: the server should have ended it."""
-FRESH = 65.0
-"""Seconds for which what was heard last may be believed."""
-_RELIST = 10
-"""Watches between two lists: the slow look for what a watch may have missed."""
 _PAGE = 500
 _LINE = 4 << 20
 
 Pod = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Seconds. `watch`: after which the server ends a watch, about; the next one goes on where it
+    stopped. `silence`: without a byte, after which a watch is dead, for the server should have
+    ended it. `fresh`: for which what was heard last may be believed. `watches`: between two lists,
+    the slow look for what a watch may have missed."""
+
+    watch: float = 45.0
+    silence: float = 55.0
+    fresh: float = 65.0
+    watches: int = 10
+
+
+USUAL = Rhythm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,14 @@ class Place:
 class PodWatch:
     """`step` is one loop's; all else is thread-safe. `place` None: nothing to watch just now."""
 
-    def __init__(self, api: Api, place: Callable[[], Place | None], clock: Clock) -> None:
+    def __init__(
+        self,
+        api: Api,
+        place: Callable[[], Place | None],
+        clock: Clock,
+        rhythm: Rhythm = USUAL,
+    ) -> None:
+        self._rhythm = rhythm
         self._api = api
         self._place = place
         self._clock = clock
@@ -74,7 +89,7 @@ class PodWatch:
             return list(self._pods.values()) if self._fresh() else None
 
     def changed(self) -> set[str]:
-        """Names of pods that changed since the last call."""
+        """Names of attempts whose pods changed since the last call."""
         with self._lock:
             found, self._changed = self._changed, set()
             return found
@@ -102,7 +117,7 @@ class PodWatch:
         if place is None:
             return False
         try:
-            if place != self._where or not self._version or self._watches >= _RELIST:
+            if place != self._where or not self._version or self._watches >= self._rhythm.watches:
                 self._list(place)
             self._follow(place)
         except Gone:
@@ -127,8 +142,10 @@ class PodWatch:
         found, version = self._listing(place)
         with self._lock:
             before, self._pods = self._pods, found
-            self._changed |= {n for n in before if n not in found}
-            self._changed |= {n for n, pod in found.items() if before.get(n) != pod}
+            for one in [pod for name, pod in before.items() if name not in found]:
+                self._note(one)
+            for one in [pod for name, pod in found.items() if before.get(name) != pod]:
+                self._note(one)
             self._gone = {}
             self._heard_at = self._clock.monotonic()
         self._where, self._version = place, version
@@ -153,9 +170,9 @@ class PodWatch:
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
-            "timeoutSeconds": str(int(WATCH * random.uniform(0.8, 1.0))),  # noqa: S311
+            "timeoutSeconds": str(max(1, int(self._rhythm.watch * random.uniform(0.8, 1.0)))),  # noqa: S311
         }
-        with self._api.stream(pods_path(place.namespace), query, _SILENCE) as pieces:
+        with self._api.stream(pods_path(place.namespace), query, self._rhythm.silence) as pieces:
             self._heard()
             for line in whole_lines(self._counted(pieces), _LINE):
                 self._take(line)
@@ -187,21 +204,26 @@ class PodWatch:
             case "ADDED" | "MODIFIED":
                 with self._lock:
                     self._pods[name] = _trimmed(found)
-                    self._changed.add(name)
+                    self._note(found)
             case "DELETED":
                 with self._lock:
                     self._pods.pop(name, None)
                     self._gone[name] = _version(found)
-                    self._changed.add(name)
+                    self._note(found)
             case "BOOKMARK":
                 pass
             case _:
                 raise Temporary("an event of no known kind")
         self._version = version or self._version
 
+    def _note(self, pod: Pod) -> None:
+        attempt = attempt_name(pod)
+        if attempt is not None:
+            self._changed.add(attempt)
+
     def _fresh(self) -> bool:
         heard = self._heard_at
-        return heard is not None and self._clock.monotonic() - heard < FRESH
+        return heard is not None and self._clock.monotonic() - heard < self._rhythm.fresh
 
 
 def _version(pod: Pod) -> int:
