@@ -14,6 +14,9 @@ from bot.builder.redaction import Redactor
 LINE = 16 * 1024
 """Bytes of log text in one record."""
 
+_RUNTIME = 50
+"""Bytes that a container runtime adds to each line of the file in which it keeps the output."""
+
 _PATIENCE_MS = 10_000
 _PIPE_BUF = 4096
 
@@ -55,11 +58,12 @@ class Records:
         """One line or a piece of one; redacted already by `LogStream`."""
         record = {"k": "log", "s": self._redactor.text(step), "x": text}
         if self._head > 0:
-            self._head -= len(text) + 40
-            self._emit(record)
+            self._head -= self._emit(record) + _RUNTIME
             return
-        self._ring.append((len(text) + 40, {**record, "t": round(time.time(), 3)}))
-        self._ring_bytes += len(text) + 40
+        kept = {**record, "t": round(time.time(), 3)}
+        length = len(json.dumps(kept)) + _RUNTIME
+        self._ring.append((length, kept))
+        self._ring_bytes += length
         while self._ring_bytes > self._tail:
             size, _ = self._ring.popleft()
             self._ring_bytes -= size
@@ -72,9 +76,10 @@ class Records:
         while self._ring:
             self._emit(self._ring.popleft()[1])
 
-    def _emit(self, record: Mapping[str, object]) -> None:
+    def _emit(self, record: Mapping[str, object]) -> int:
+        """How many bytes that was."""
         if self._dead:
-            return
+            return 0
         self._number += 1
         line = {"n": self._number, "t": round(time.time(), 3), **record}
         data = json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
@@ -82,6 +87,7 @@ class Records:
             self._write(data)
         except OSError:
             self._dead = True
+        return len(data)
 
     def _write(self, data: bytes) -> None:
         # In pieces that a writable pipe takes without blocking: a reader that stopped reading must

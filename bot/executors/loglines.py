@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 from bot.core.builds import LogLine
 
@@ -21,12 +20,3 @@ def parse_line(raw: bytes) -> LogLine | None:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < _HIGHEST:
         return None
     return LogLine(number, text)
-
-
-def record_time(line: LogLine) -> float | None:
-    """When the builder printed it, by its own clock; None where the record does not tell."""
-    document = json.loads(line.text)
-    told = document.get("t") if isinstance(document, dict) else None
-    if isinstance(told, bool) or not isinstance(told, int | float) or not math.isfinite(told):
-        return None
-    return float(told) if 0 < told < _HIGHEST else None

@@ -21,7 +21,7 @@ from bot.executors.kubernetes.connection import Connection
 from bot.executors.kubernetes.executor import KubernetesExecutor, Surroundings
 from bot.executors.kubernetes.names import object_name
 from bot.executors.kubernetes.watch import USUAL, PodWatch, Rhythm
-from bot.ports import AttemptSpec, Temporary
+from bot.ports import AttemptSpec, Clock, Temporary
 from tests.cluster.api import Api as AdminApi
 from tests.cluster.api import Json
 from tests.cluster.control_plane import ControlPlane
@@ -120,14 +120,17 @@ class Bench:
         return Api(self.made[-1], clock)
 
     def executor(
-        self, kubeconfig: Path | None = None, rhythm: Rhythm = USUAL
+        self,
+        kubeconfig: Path | None = None,
+        rhythm: Rhythm = USUAL,
+        clock: Clock = SystemClock(),  # noqa: B008  it has no state
     ) -> KubernetesExecutor:
         around = Surroundings(
             kubernetes=lambda: self.settings,
             auths=lambda hosts, trusted: self.auths,
             secret_file=self.secrets.get,
         )
-        return KubernetesExecutor(around, self.api(kubeconfig), SystemClock(), rhythm)
+        return KubernetesExecutor(around, self.api(kubeconfig), clock, rhythm)
 
     def pod(self, name: str) -> Json:
         return self.admin.pod(self.namespace, object_name(name))

@@ -18,10 +18,11 @@ from bot.executors.kubernetes.api import Api, Conflict, events_path, pods_path
 from bot.executors.kubernetes.hints import Hints
 from bot.executors.kubernetes.inputs import Credentials
 from bot.executors.kubernetes.leftovers import Leftovers
-from bot.executors.kubernetes.logs import PodLogs, since_time
+from bot.executors.kubernetes.logs import PodLogs
 from bot.executors.kubernetes.manifest import BUILDER, build_pod, build_secret
 from bot.executors.kubernetes.names import attempt_name, identity_of, object_name, read_identity
 from bot.executors.kubernetes.observe import observe
+from bot.executors.kubernetes.podstatus import read_pod
 from bot.executors.kubernetes.reading import mapping, mappings, text_of
 from bot.executors.kubernetes.refusals import lacking
 from bot.executors.kubernetes.starting import Wanted, start
@@ -64,7 +65,7 @@ class KubernetesExecutor:
             PodWatch(api, self._trusted_place, clock, rhythm),
             PodWatch(api, self._untrusted_place, clock, rhythm),
         )
-        self._logs = PodLogs()
+        self._logs = PodLogs(clock)
         self._hints = Hints(clock)
         self._leftovers = Leftovers(api, clock)
         self._log_pause: dict[str, float] = {}
@@ -183,19 +184,23 @@ class KubernetesExecutor:
     def read_log(self, name: str, after: int, limit: int) -> Sequence[LogLine]:
         if self._clock.monotonic() < self._log_pause.get(name, 0.0):
             raise Temporary(f"the log of {name} could not be read a moment ago")
-        namespace = self._namespace_of(name)
+        pod = self._known(name) or self._fetch(name)
+        if pod is None:
+            return ()
+        namespace = text_of(mapping(pod.get("metadata")).get("namespace"))
         path = f"{pods_path(namespace, object_name(name))}/log"
 
         @contextlib.contextmanager
-        def reading(since: float | None) -> Iterator[Iterator[bytes]]:
+        def reading(seconds: int | None) -> Iterator[Iterator[bytes]]:
             query = {"container": BUILDER}
-            if since is not None:
-                query["sinceTime"] = since_time(since)
+            if seconds is not None:
+                query["sinceSeconds"] = str(seconds)
             with self._api.stream(path, query, _LOG_READ) as pieces:
                 yield pieces
 
         try:
-            return self._logs.read(name, after, limit, reading)
+            ended = read_pod(pod).builder.ended is not None
+            return self._logs.read(name, after, limit, reading, ended=ended)
         except NotFound:
             return ()
         except Temporary:
@@ -241,12 +246,6 @@ class KubernetesExecutor:
             return known
         with _allowed():
             return watch.listed(place)
-
-    def _namespace_of(self, name: str) -> str:
-        pod = self._known(name) or self._fetch(name)
-        if pod is None:
-            return self._around.kubernetes().pods.namespace
-        return text_of(mapping(pod.get("metadata")).get("namespace"))
 
     def _watch_of(self, namespace: str) -> PodWatch:
         trusted, untrusted = self.watches

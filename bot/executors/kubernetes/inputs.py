@@ -22,6 +22,8 @@ RESULT = "/dev/termination-log"
 WORK = "/work"
 CA_FILE = "/etc/pushwright-ca/ca.crt"
 SOURCE_CA = "source-ca.crt"
+LOG_BYTES = 5 << 20
+"""Printed besides the last 4 MiB: a kubelet rotates at 10 MiB and serves the newest file."""
 _LIMIT = 1_000_000
 """Bytes; the API server takes 1 MiB: https://kubernetes.io/docs/concepts/configuration/secret/"""
 
@@ -175,6 +177,7 @@ def _recipe(
         "result": RESULT,
         "source": source,
         "build": build,
+        "limits": {**mapping(spec.recipe.get("limits")), "log_bytes": LOG_BYTES},
         "docker": {"host": f"unix://{dockerd.SOCKET}", "config_dir": FOLDER, "client": None},
         "redact_files": redacted,
     }

@@ -12,31 +12,31 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from bot.core.builds import LogLine
-from bot.executors.loglines import parse_line, record_time
+from bot.executors.loglines import parse_line
+from bot.ports import Clock
 
-Open = Callable[[float | None], AbstractContextManager[Iterator[bytes]]]
-"""The log from that time on (seconds since the epoch by the node's clock), None: all of it."""
+Open = Callable[[int | None], AbstractContextManager[Iterator[bytes]]]
+"""What was printed in so many last seconds, None: all of it."""
 
 _AT_ONCE = 8 << 20
 """Bytes of lines that are kept of one answer; what is beyond them is asked for again."""
 _LONGEST = 1 << 20
 """Bytes of a line; the builder's are at most a tenth. What is longer is passed over."""
-_OVERLAP = 3.0
-"""Seconds; the server cuts the time to whole ones. A record is stamped before the runtime sees it,
-by the same node's clock, so nothing above the last number is older than its record."""
+_OVERLAP = 5
+"""Seconds that are read twice. An age, not a time: the node's clock may be set back meanwhile."""
 _MOST = 1000
 """Attempts whose place is remembered; being wrong costs a reading from the start."""
 
 
 @dataclass(slots=True)
 class _Place:
-    """`unread`: lines above `number` of the last answer. `whole`: it held all there was."""
+    """`unread`: lines above `number` of the last answer. `whole`: it held all there was. `asked`:
+    monotonic time of the last answer that did."""
 
     number: int
-    time: float | None
+    asked: float | None = None
     unread: deque[LogLine] = field(default_factory=deque)
     whole: bool = False
 
@@ -44,27 +44,30 @@ class _Place:
 class PodLogs:
     """Safe to lose. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._places: OrderedDict[str, _Place] = OrderedDict()
 
     def forget(self, name: str) -> None:
         self._places.pop(name, None)
 
-    def read(self, name: str, after: int, limit: int, reading: Open) -> Sequence[LogLine]:
-        """Raises what `reading` does."""
+    def read(
+        self, name: str, after: int, limit: int, reading: Open, *, ended: bool
+    ) -> Sequence[LogLine]:
+        """`ended`: nothing more will be printed, so all is read, whatever clocks did. Raises what
+        `reading` does."""
         place = self._places.get(name)
         if place is None or place.number != after:
-            place = _Place(after, None)
+            place = _Place(after)
         elif not place.unread and place.whole:
             # The end was reached by the answer before: said once, without asking again.
             place.whole = False
             return ()
         if not place.unread:
-            self._fill(place, reading)
+            self._fill(place, reading, ended=ended)
         lines = [place.unread.popleft() for _ in range(min(limit, len(place.unread)))]
         if lines:
             place.number = lines[-1].n
-            place.time = record_time(lines[-1]) or place.time
         else:
             place.whole = False
         self._places[name] = place
@@ -73,14 +76,18 @@ class PodLogs:
             self._places.popitem(last=False)
         return lines
 
-    def _fill(self, place: _Place, reading: Open) -> None:
-        since = None if place.time is None else place.time - _OVERLAP
+    def _fill(self, place: _Place, reading: Open, *, ended: bool) -> None:
+        now, since = self._clock.monotonic(), None
+        if place.asked is not None and not ended:
+            since = int(now - place.asked) + _OVERLAP
         with reading(since) as pieces:
             place.unread, place.whole = _above(place.number, pieces)
         if since is not None and place.unread and place.unread[0].n != place.number + 1:
-            # The node's clock was set back: what is between has an older time.
+            # The node's clock was set forward: what is between looks older than it is.
             with reading(None) as pieces:
                 place.unread, place.whole = _above(place.number, pieces)
+        if place.whole:
+            place.asked = now
 
 
 def _above(number: int, pieces: Iterator[bytes]) -> tuple[deque[LogLine], bool]:
@@ -114,8 +121,3 @@ def whole_lines(pieces: Iterator[bytes], longest: int) -> Iterator[bytes]:
         rest = b"" if passing else rest + last
         if len(rest) > longest:
             rest, passing = b"", True
-
-
-def since_time(seconds: float) -> str:
-    """As the API takes it."""
-    return datetime.fromtimestamp(min(max(0.0, seconds), 4e9), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
