@@ -16,7 +16,7 @@ from bot.core.recipe import (
     final_recipe,
     recipe_hash,
 )
-from bot.intake import Ports
+from bot.flow import Ports
 from bot.ports import AttemptSpec, Origin, Permanent
 from bot.records import (
     BuildRow,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from bot.intake import Ports
+from bot.flow import Ports
 from bot.ports import HostError, Registry, Temporary
 
 LOG = logging.getLogger("pushwright.housekeeping")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from bot.commanding import Commander
 from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import rule_for
 from bot.core.events import (
@@ -35,23 +35,22 @@ from bot.core.events import (
 )
 from bot.core.explain import explain_all
 from bot.core.facts import PlannedEvent
-from bot.core.hints import INTERNAL, MANUAL, Hint, read, write
-from bot.core.ids import HostKind, ImageKey, SourceName
+from bot.core.hints import INTERNAL, Hint, read
+from bot.core.ids import HostKind, ImageKey, Sha, SourceName
 from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind
-from bot.ports import Clock, Executor, GitHost, HostFactory, NotFound, Permanent, Temporary
+from bot.flow import Ports, incoming
+from bot.ports import GitHost, NotFound, Permanent, Temporary
 from bot.reading import NothingToRead, Reader, Subject
 from bot.records import (
     Decided,
     Delivery,
-    IncomingDelivery,
     JournalEntry,
     LeasedRepository,
     LeaseLost,
     StaleFacts,
 )
-from bot.storage import Store
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.intake")
@@ -65,23 +64,13 @@ _TRIES = 5
 Codec = Callable[[str, bytes, str], Parsed]
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the flows share."""
-
-    store: Store
-    hosts: HostFactory
-    executor: Executor
-    clock: Clock
-    central: Callable[[], CentralConfig]
-
-
 class Intake:
     """Handles deliveries, one a step. Several may run side by side."""
 
     def __init__(self, ports: Ports, codecs: Mapping[HostKind, Codec]) -> None:
         self._ports = ports
         self._codecs = codecs
+        self._commander = Commander(ports)
 
     def step(self) -> bool:
         """Handle one due delivery; False: there was none."""
@@ -132,7 +121,7 @@ class Intake:
             case InstallationChanged():
                 self._finish(delivery, "done", f"installation {event.action} by {event.account}")
             case CommentCreated():
-                self._finish(delivery, "ignored", "comments command nothing yet")
+                self._commander.handle(delivery, event)
             case Released():
                 self._finish(delivery, "ignored", "a release is built by the push of its tag")
             case RerunRequested():
@@ -194,7 +183,7 @@ class Intake:
                 store.repository_state(row.id),
                 rule,
                 delivery.received_at,
-                hint.only if hint else (),
+                hint,
             )
             self._decide(delivery, leased, reader, subject, again=bool(hint and hint.again))
         except NothingToRead as nothing:
@@ -218,7 +207,7 @@ class Intake:
             applied = self._ports.store.apply_plan(
                 leased,
                 subject.state.version,
-                Decided(decided, explained, again),
+                Decided(decided, explained, again, _named(subject)),
                 delivery,
                 self._ports.clock.now(),
             )
@@ -288,16 +277,6 @@ class Intake:
         self._ports.store.delay_delivery(delivery, until, text, counted=True)
 
 
-def incoming(hint: Hint, delivery: str, now: float) -> IncomingDelivery:
-    """A hint as a delivery of the source `manual`."""
-    import zlib
-
-    body = write(hint)
-    return IncomingDelivery(
-        MANUAL, delivery, "hint", "application/json", zlib.compress(body, 1), len(body), now
-    )
-
-
 def _image_of(check: str | None) -> ImageKey | None:
     """The image whose check that is; None for the aggregate, a whole suite, and a name that was
     cut: then all that did not succeed is built again."""
@@ -305,6 +284,14 @@ def _image_of(check: str | None) -> ImageKey | None:
     if check is None or name == "pushwright" or len(check) >= CONTEXT_LENGTH:
         return None
     return ImageKey(name)
+
+
+def _named(subject: Subject) -> tuple[str, Sha] | None:
+    """The request and the commit that the delivery itself named as its head."""
+    event = subject.event
+    if not isinstance(event, RequestChanged):
+        return None
+    return str(event.request.number), event.request.head_sha
 
 
 def _key(kind: ClaimKind, name: str) -> str:

@@ -14,8 +14,8 @@ from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central, rule_for
 from bot.core.hints import INTERNAL, Hint
 from bot.core.ids import BuildId, ImageKey, RepositoryId, SourceName
-from bot.core.logtext import plain, read_line
-from bot.intake import incoming
+from bot.core.logtext import log_texts, plain
+from bot.flow import incoming
 from bot.records import BuildRow, RepositoryRow
 from bot.settings import read_settings
 from bot.storage import Store
@@ -134,12 +134,6 @@ def _print_log(store: Store, build_id: BuildId, attempt: int, after: int) -> int
             print(text)
         after = lines[-1].n
     return after
-
-
-def log_texts(records: Sequence[str]) -> list[str]:
-    """A builder's records as lines for a terminal; control characters are shown, not sent."""
-    found = (read_line(record) for record in records)
-    return [f"== {one.text}" if one.kind == "phase" else one.text for one in found if one]
 
 
 # -- what was named ------------------------------------------------------------------------

@@ -69,7 +69,7 @@ class Subject:
     state: RepositoryState
     rule: RepositoryRule
     received_at: float
-    only: tuple[ImageKey, ...] = ()
+    hint: Hint | None = None
 
     @property
     def repository(self) -> Repository:
@@ -113,7 +113,7 @@ class Reader:
     def facts(self, subject: Subject) -> EventFacts:
         """Raises Temporary (ask again later) or Permanent."""
         event, head = self._confirm(subject)
-        brought = _commit(subject.event)
+        brought = named_commit(subject.event)
         subject = replace(subject, event=event)
         trust = self._trust(subject, brought)
         known = subject.state.refs.get(_ref_key(event) or "")
@@ -131,9 +131,12 @@ class Reader:
             message=event.message if isinstance(event, BranchPushed) else None,
             claims=subject.state.claims,
             refused=self._executor.refuses(trusted=trust is Trust.TRUSTED),
-            only=subject.only,
+            only=subject.hint.only if subject.hint else (),
+            anyway=bool(subject.hint and subject.hint.anyway),
+            no_cache=bool(subject.hint and subject.hint.no_cache),
+            approved=self._approved(subject),
         )
-        commit = _commit(event)
+        commit = named_commit(event)
         if commit is None:
             return facts
         config = self._config(subject, commit, trust)
@@ -147,6 +150,14 @@ class Reader:
             git_tags=self._git_tags(subject),
             last_digests=self._last_digests(subject, config, trust),
         )
+
+    def _approved(self, subject: Subject) -> bool:
+        """Whether somebody approved the very commit that the request shows now."""
+        event = subject.event
+        if not isinstance(event, RequestChanged):
+            return False
+        key = f"request/{event.request.number}", event.request.head_sha
+        return subject.state.approvals.get(key, 0.0) > self._clock.now()
 
     def _confirm(self, subject: Subject) -> tuple[PlannedEvent, Sha | None]:
         """The event as it stands now, and the head that the API shows."""
@@ -311,7 +322,8 @@ class Reader:
         return {image: last for image, last in found.items() if last is not None}
 
 
-def _commit(event: PlannedEvent) -> Sha | None:
+def named_commit(event: PlannedEvent) -> Sha | None:
+    """The commit that an event names as what its ref or request shows."""
     match event:
         case BranchPushed() | TagPushed() | MergeGroupRequested():
             return event.sha

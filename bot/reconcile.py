@@ -16,7 +16,8 @@ from bot.core.centralfile import rule_for
 from bot.core.events import Repository
 from bot.core.hints import SWEEP, Hint, write
 from bot.core.ids import Sha, SourceName
-from bot.intake import LEASE, Ports
+from bot.flow import Ports
+from bot.intake import LEASE
 from bot.ports import GitHost, HostError, NotFound, RequestRefs
 from bot.records import (
     IncomingDelivery,

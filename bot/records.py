@@ -93,6 +93,8 @@ class RepositoryState:
     refs: Mapping[str, RefRow]
     bases: Mapping[tuple[str, ImageKey], Sha]
     claims: tuple[LiveClaim, ...]
+    approvals: Mapping[tuple[str, Sha], float] = field(default_factory=dict)
+    """(`request/7`, commit) to when the approval lapses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,8 @@ class DueReport:
     claims: tuple[ClaimView, ...]
     shown: Mapping[str, tuple[CommitStatus, float]] = field(default_factory=dict)
     """By context: the status that is wanted by now, and since when."""
+    skips: Mapping[ImageKey, str] = field(default_factory=dict)
+    """Images that somebody skipped on this commit, and the text that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +256,8 @@ class Decided:
     plan: Plan
     explained: str | None = None
     again: bool = False
+    named: tuple[str, Sha] | None = None
+    """The request and the commit that the delivery itself named as its head."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from bot.core.reports_details import LOG_LINES, Evidence, images_of, wants_evide
 from bot.core.reports_render import render
 from bot.core.reports_rows import Known, Shown
 from bot.core.steps import steps_shown
-from bot.intake import Ports
+from bot.flow import Ports
 from bot.ports import (
     Forbidden,
     NotFound,
@@ -115,21 +115,16 @@ class StatusWriter:
         return bool(due)
 
     def _write(self, wanted: WantedStatus) -> None:
-        central = self._ports.central()
-        gap = central.pace_seconds
-        if not wanted.checking:
-            wait = self._ports.store.reserve_pace(
-                wanted.repository.source, self._ports.clock.now(), gap
-            )
-            if wait > 0:
-                self._later(wanted, wait, "")
-                return
+        wait = 0.0 if wanted.checking else self._wait(wanted)
+        if wait > 0:
+            self._later(wanted, wait, "")
+            return
         try:
             if wanted.checking and not self._older_value_of_ours(wanted):
                 self._ports.store.status_applied(wanted, self._ports.clock.now(), None)
                 return
             host = self._ports.hosts.get(wanted.repository.source)
-            host.set_status(wanted.repository.repository, wanted.sha, wanted.status)
+            taken = host.set_status(wanted.repository.repository, wanted.sha, wanted.status)
         except Temporary as error:
             after = error.after or _backoff(wanted.tries)
             if error.after is not None and error.after >= _LIMITED:
@@ -147,7 +142,7 @@ class StatusWriter:
         else:
             now = self._ports.clock.now()
             check = now + LEASE if wanted.final and not wanted.checking else None
-            self._ports.store.status_applied(wanted, now, check)
+            self._ports.store.status_applied(wanted, now, check, taken)
             LOG.info(
                 "%s %s: %s",
                 wanted.status.context,
@@ -155,6 +150,15 @@ class StatusWriter:
                 wanted.status.description,
                 extra=_about(wanted),
             )
+
+    def _wait(self, wanted: WantedStatus) -> float:
+        """Seconds until the credential may write; 0: the slot is taken. Somebody who waits for the
+        reaction to a comment goes before what is not final."""
+        store, now = self._ports.store, self._ports.clock.now()
+        source, gap = wanted.repository.source, self._ports.central().pace_seconds
+        if gap > 0 and not wanted.final and store.talk_due(source, now):
+            return gap
+        return store.reserve_pace(source, now, gap)
 
     def _older_value_of_ours(self, wanted: WantedStatus) -> bool:
         """Whether the host shows something that we wrote before: only that is put right. A value

@@ -25,7 +25,7 @@ from bot.core.builds import (
 from bot.core.cacheadvice import advised
 from bot.core.ids import BuildId, Digest
 from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
-from bot.intake import Ports
+from bot.flow import Ports
 from bot.ports import AdmissionDenied, HostError, Permanent, Registry, Temporary
 from bot.records import (
     AdmissionLimits,
@@ -332,6 +332,7 @@ def _progress(build: BuildRow) -> Progress:
         started_at=build.started_at,
         timeout_seconds=_timeout(build),
         admitted_at=build.admitted_at,
+        withdrawn_by=build.reason if withdrawn else "",
     )
 
 

@@ -32,9 +32,10 @@ from bot.records import (
     WantedStatus,
     WantedTag,
 )
+from bot.storage_talk import Talk
 
 
-class Store(Protocol):
+class Store(Talk, Protocol):
     """Thread-safe. Every method is one transaction and raises `bot.ports.Temporary` when the
     database can't be asked just now."""
 
@@ -167,7 +168,14 @@ class Store(Protocol):
         self, now: float, lease_seconds: float, limit: int
     ) -> Sequence[WantedStatus]: ...
 
-    def status_applied(self, wanted: WantedStatus, now: float, check_at: float | None) -> None: ...
+    def status_applied(
+        self,
+        wanted: WantedStatus,
+        now: float,
+        check_at: float | None,
+        accepted_at: float | None = None,
+    ) -> None:
+        """`accepted_at`: when the host took it, by its own clock; None: only read back."""
 
     def status_delayed(
         self, wanted: WantedStatus, until: float, error: str, *, dead: bool = False

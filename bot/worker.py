@@ -15,11 +15,12 @@ from bot.core.centralconfig import CentralConfig
 from bot.core.ids import HostKind, SourceName
 from bot.core.podsettings import Kubernetes
 from bot.executors.docker.executor import DockerExecutor, Surroundings
+from bot.flow import Ports
 from bot.hosts.factory import Hosts
 from bot.hosts.github import codec as github_codec
 from bot.hosts.gitlab import codec as gitlab_codec
 from bot.housekeeping import Housekeeper
-from bot.intake import Codec, Intake, Ports
+from bot.intake import Codec, Intake
 from bot.loops import Loop, Worker
 from bot.ports import Clock, Executor, GitHost, Permanent
 from bot.reconcile import Sweeper
@@ -29,6 +30,7 @@ from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
 from bot.settings import Settings, SettingsMistake
 from bot.store import open_store
+from bot.talking import Talker
 
 if TYPE_CHECKING:
     from bot.executors.kubernetes.executor import KubernetesExecutor
@@ -144,6 +146,7 @@ def _loops(ports: Ports, registry: RegistryClient) -> Sequence[Loop]:
         Loop("report", Reporter(ports).step, 1.0),
         Loop("status-1", StatusWriter(ports).step, 0.5),
         Loop("status-2", StatusWriter(ports).step, 0.5),
+        Loop("talk", Talker(ports).step, 0.5),
         Loop("tag", Tagger(ports, registry).step, 0.5),
         Loop("sweep", Sweeper(ports).step, 5.0, stuck=3600.0),
         Loop("house", Housekeeper(ports, registry).step, 5.0),

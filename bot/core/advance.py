@@ -111,7 +111,7 @@ def advance(
 
 def _not_there(progress: Progress, now: float, deadlines: Deadlines) -> Step:
     if progress.withdrawn:
-        return Finish(withdrawn_outcome(progress.withdrawn))
+        return Finish(withdrawn_outcome(progress.withdrawn, progress.withdrawn_by))
     late = _too_late(progress, now, deadlines)
     if late is not None:
         return settle(late, progress.attempt)  # told to stop, it went without a word
@@ -154,7 +154,7 @@ def _ended(progress: Progress, ended: Ended, now: float, deadlines: Deadlines) -
             return Verify(result)
         return Finish(classify(ended, push=False, head=None))
     if progress.withdrawn:
-        return Finish(withdrawn_outcome(progress.withdrawn))
+        return Finish(withdrawn_outcome(progress.withdrawn, progress.withdrawn_by))
     stopped = result is None or result.outcome is OutcomeClass.CANCELLED
     late = _too_late(progress, now, deadlines) if stopped else None
     outcome = late or classify(ended, push=progress.push, head=None)

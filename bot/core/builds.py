@@ -226,3 +226,5 @@ class Progress:
     admitted_at: float | None = None
     """When the current attempt was admitted: waiting for a slot of ours does not count against the
     platform."""
+    withdrawn_by: str = ""
+    """The text that says who or what took it back."""

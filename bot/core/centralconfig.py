@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.core.ids import HostKind, SourceName
+from bot.core.ids import HostKind, Role, SourceName
 from bot.core.mistakes import Mistake
 from bot.core.podsettings import Kubernetes, SecretKey
 
@@ -42,6 +42,8 @@ class Source:
     ca_file: str | None = None
     proxy: str | None = None
     bot_login: str | None = None
+    bare_commands: bool = True
+    """Whether `/build` alone is for us, or belongs to another bot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class RepositoryRule:
     images: tuple[str, ...] = ()
     mode: Literal["observe", "build"] = "build"
     zero_config: bool = True
+    commands: Mapping[str, Role] = field(default_factory=dict)
+    """Roles that commands need there; they only raise what holds for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,16 @@ class SecretRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandPolicy:
+    """Who may command in comments. `roles`: by command, where the usual one does not hold; `bots`:
+    logins that are obeyed; `per_minute`: comments with commands of one person."""
+
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    bots: tuple[str, ...] = ()
+    per_minute: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class TrustPolicy:
     forks: Literal["approval", "writers"] = "approval"
 
@@ -130,6 +144,7 @@ class CentralConfig:
     secrets: Mapping[str, SecretRule] = field(default_factory=dict)
     trust: TrustPolicy = TrustPolicy()
     executor: Literal["docker", "kubernetes"] = "docker"
+    commands: CommandPolicy = CommandPolicy()
     docker: DockerExecutor = DockerExecutor()
     kubernetes: Kubernetes | None = None
     """Always there where `executor` says so."""

@@ -21,6 +21,7 @@ from bot.core.centralconfig import (
     TrustPolicy,
 )
 from bot.core.centraltext import is_plain_http
+from bot.core.commandkeys import BARE, COMMANDS_KEY, RULE_ROLES, command_policy, roles
 from bot.core.forms import Fields, Key, T
 from bot.core.ids import HostKind, SourceName
 from bot.core.kubernetesfile import read_kubernetes
@@ -105,6 +106,7 @@ def _config(fields: Fields, place: Place, notes: Notes) -> CentralConfig:
         secrets=secrets,
         trust=TrustPolicy(_or(_or(fields, keys.TRUST_KEY, _NOTHING), keys.FORKS, "approval")),
         executor=executor,
+        commands=command_policy(fields.get(COMMANDS_KEY)),
         docker=_docker(_or(fields, keys.DOCKER_KEY, _NOTHING)),
         kubernetes=read_kubernetes(section, place, registries, secrets, notes) if section else None,
         retention=_retention(_or(fields, keys.RETENTION_KEY, _NOTHING)),
@@ -134,6 +136,7 @@ def _source(name: SourceName, fields: Fields, place: Place, notes: Notes) -> Sou
         ca_file=_file(fields, keys.CA_FILE, place),
         proxy=fields.get(keys.PROXY),
         bot_login=fields.get(keys.BOT_LOGIN),
+        bare_commands=_or(fields, BARE, True),
     )
     if fields.get(keys.KIND) is not None:
         _check_credential(fields, kind, notes)
@@ -195,6 +198,7 @@ def _rule(
         images=fields.get(keys.MAY_WRITE) or (),
         mode=_or(fields, keys.MODE, "build"),
         zero_config=_or(fields, keys.ZERO_CONFIG, True),
+        commands=roles(fields.get(RULE_ROLES)),
     )
 
 

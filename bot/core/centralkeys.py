@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bot.core import centraltext, fieldtext
+from bot.core.commandkeys import BARE, COMMANDS, COMMANDS_KEY, RULE_ROLES
 from bot.core.forms import (
     ByShape,
     Choice,
@@ -102,6 +103,7 @@ SOURCE = Record(
         SIGNING_KEYS,
         REPORTS,
         BOT_LOGIN,
+        BARE,
         CA_FILE,
         PROXY,
     ),
@@ -128,7 +130,7 @@ MODE: Key[Literal["observe", "build"]] = Key(
 ZERO_CONFIG = Key(
     "zero-config", Flag(), "Build the root Dockerfile where there is no file.", "`true`"
 )
-REPOSITORY = Record("repositories", (MATCH, MAY_WRITE, MODE, ZERO_CONFIG))
+REPOSITORY = Record("repositories", (MATCH, MAY_WRITE, MODE, ZERO_CONFIG, RULE_ROLES))
 
 
 def _only_match(match: str, mark: Mark, _notes: Notes) -> Fields:
@@ -299,6 +301,7 @@ CENTRAL_FILE = Record(
         LIMITS_KEY,
         SECRETS_KEY,
         TRUST_KEY,
+        COMMANDS_KEY,
         EXECUTOR,
         DOCKER_KEY,
         KUBERNETES_KEY,
@@ -323,6 +326,7 @@ CENTRAL_RECORDS = (
     LIMITS,
     SECRET,
     TRUST,
+    COMMANDS,
     DOCKER,
     *KUBERNETES_RECORDS,
     RETENTION,

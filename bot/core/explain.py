@@ -49,7 +49,7 @@ KINDS: Mapping[type[PlannedEvent], str] = {
 
 
 UNPLANNED: Mapping[type[Event], str] = {
-    CommentCreated: "comments command nothing yet",
+    CommentCreated: "comments are read by pushwright commands",
     InstallationChanged: "installing the App builds nothing",
     Pinged: "a ping only shows that the webhook works",
     Released: "a release is built by the push of its tag",

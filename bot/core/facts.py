@@ -102,3 +102,13 @@ class EventFacts:
     does not show that one as head again."""
     only: tuple[ImageKey, ...] = ()
     """A person named these images: filters and skip tokens do not count for them."""
+    anyway: bool = False
+    """A person asked for all that the event can build: changes and skip tokens do not count."""
+    no_cache: bool = False
+    """A person asked that nothing is taken from a cache."""
+    approved: bool = False
+    """Somebody approved this very commit of a fork, and the approval holds."""
+
+    @property
+    def by_hand(self) -> bool:
+        return bool(self.only) or self.anyway

@@ -19,7 +19,8 @@ INTERNAL = frozenset({SWEEP, MANUAL})
 class Hint:
     """Look at `key` (`refs/heads/x`, `refs/tags/x`, `request/7`) of a repository again.
 
-    `only` names images that are built whatever the filters say; `again` builds what succeeded.
+    `only` names images that are built whatever the filters say, `anyway` asks for all that it can
+    build whatever changed; `again` builds what succeeded, `no_cache` takes nothing from a cache.
     `repository` is a path where its number is not known yet: a person named it.
     """
 
@@ -29,6 +30,8 @@ class Hint:
     only: tuple[ImageKey, ...] = ()
     again: bool = False
     by: str = ""
+    anyway: bool = False
+    no_cache: bool = False
 
 
 def write(hint: Hint) -> bytes:
@@ -40,6 +43,8 @@ def write(hint: Hint) -> bytes:
             "only": list(hint.only),
             "again": hint.again,
             "by": hint.by,
+            "anyway": hint.anyway,
+            "no_cache": hint.no_cache,
         }
     ).encode()
 
@@ -55,6 +60,8 @@ def read(body: bytes) -> Hint | Malformed:
             tuple(ImageKey(str(image)) for image in document["only"]),
             bool(document["again"]),
             str(document["by"]),
+            bool(document.get("anyway")),
+            bool(document.get("no_cache")),
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         return Malformed(f"not a hint of ours: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _ESCAPES = re.compile(
@@ -49,3 +50,9 @@ def plain(text: str) -> str:
     # A progress bar: what a terminal would show in the end is behind the last return.
     cleaned = cleaned.rpartition("\r")[2]
     return "".join(c if c.isprintable() or c == " " else f"\\u{ord(c):04x}" for c in cleaned)
+
+
+def log_texts(records: Sequence[str]) -> list[str]:
+    """A builder's records as lines for a terminal; control characters are shown, not sent."""
+    found = (read_line(record) for record in records)
+    return [f"== {one.text}" if one.kind == "phase" else one.text for one in found if one]

@@ -62,7 +62,7 @@ def _cancels(facts: EventFacts, ask: Asked) -> bool:
 
 def _left_behind(facts: EventFacts, ask: Asked) -> bool:
     """A newer head is there and takes this one's place. A branch builds every push in order."""
-    if _head(facts, ask) or facts.only:
+    if _head(facts, ask) or facts.by_hand:
         return False
     return ask.kind is ClaimKind.TAG or _cancels(facts, ask)
 
@@ -86,7 +86,7 @@ def _seen(facts: EventFacts, ask: Asked) -> tuple[RefSeen, ...]:
 
 def _withdrawn(facts: EventFacts, ask: Asked) -> tuple[Withdrawal, ...]:
     """Older claims of the same ref: always where a tag moved, else as `cancel-in-progress` says."""
-    if not _head(facts, ask) or facts.only:
+    if not _head(facts, ask) or facts.by_hand:
         return ()
     if ask.kind is not ClaimKind.TAG and not _cancels(facts, ask):
         return ()
@@ -174,7 +174,7 @@ def _settled(facts: EventFacts, ask: Asked, wish: ClaimWish, planned: Planned) -
         return wish
     if not planned.images:
         return replace(wish, nothing=_nothing(wish.skipped))
-    if facts.trust is Trust.UNTRUSTED:
+    if facts.trust is Trust.UNTRUSTED and not facts.approved:
         reason = f"; {facts.refused}" if facts.refused else ""
         waiting = f"waiting for /ok-to-test {ask.sha}{reason}"
         held = tuple(SkippedImage(one.image, waiting, one.required) for one in planned.images)
@@ -203,7 +203,7 @@ def _config(facts: EventFacts) -> RepoConfig | str | tuple[Mistake, ...]:
 def _skip(facts: EventFacts) -> str | None:
     """Why a branch push asks for no build. On requests and tags it can't."""
     event = facts.event
-    if not isinstance(event, BranchPushed) or facts.only:
+    if not isinstance(event, BranchPushed) or facts.by_hand:
         return None
     token = skip_token(facts.message if facts.message is not None else event.message)
     if token is not None:

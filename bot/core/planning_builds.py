@@ -151,6 +151,8 @@ def _plan(work: _Work, choice: Choice) -> None:
             network=work.facts.central.docker.network,
         )
     )
+    # Built anew is the next generation of the same build, or a replayed push would find the older.
+    asked = _without_cache(document) if work.facts.no_cache else document
     of = BuildOf(
         work.facts.source,
         work.facts.repository.id,
@@ -163,7 +165,7 @@ def _plan(work: _Work, choice: Choice) -> None:
         image=image.key,
         names=names.names,
         tags=names.tags if pushed else (),
-        recipe=document,
+        recipe=asked,
         identity=identity(of),
         why=choice.why,
         check_only=not pushed,
@@ -178,6 +180,13 @@ def _plan(work: _Work, choice: Choice) -> None:
         renamed=names.renamed,
         refs=work.ask.refs,
         warnings=names.warnings,
+    )
+
+
+def _without_cache(document: Mapping[str, object]) -> Mapping[str, object]:
+    build = document.get("build")
+    return (
+        {**document, "build": {**build, "no_cache": True}} if isinstance(build, dict) else document
     )
 
 

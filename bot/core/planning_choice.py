@@ -18,6 +18,7 @@ from bot.core.plans import ClaimKind
 from bot.core.repoconfig import Image, PathFilter
 
 BY_HAND = "asked for by name"
+WHATEVER = "asked for, whatever changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ def choose(facts: EventFacts, ask: Asked, image: Image) -> Choice:
     ref = _ref_verdict(facts, ask, image)
     if not ref.matched:
         return Choice(image, False, False, ref.why)
-    if ask.kind is ClaimKind.TAG:
-        return Choice(image, True, True, ref.why)
+    if facts.anyway or ask.kind is ClaimKind.TAG:
+        return Choice(image, True, True, f"{ref.why}; {WHATEVER}" if facts.anyway else ref.why)
     changed = facts.changed.get(image.key)
     match changed:
         case KnownPaths(paths):

@@ -128,9 +128,3 @@ def role_needed(spec: Spec, need: Role, role: Role, *, author: bool) -> str:
     own = " or be the author of the request" if author else ""
     have = "no access" if role is Role.NONE else f"{role} access"
     return f"/{spec.name} needs {need} access{own}; you have {have}"
-
-
-def help_table(specs: Sequence[Spec], prefix: str = "/") -> str:
-    """Markdown: what somebody may use, a row each."""
-    rows = [f"| `{prefix}{spec.usage.removeprefix('/')}` | {spec.help} |" for spec in specs]
-    return "\n".join(["| command | what it does |", "|---|---|", *rows])

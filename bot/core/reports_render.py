@@ -60,6 +60,9 @@ def _image_states(
         for view in claim.images:
             if view.image not in states:
                 states[view.image] = withdrawn_state(claim, view)
+    for image, text in report.skips.items():
+        build = states[image].build if image in states else None
+        states[image] = ImageState(image, build, StatusState.SUCCESS, text, True)
     return states
 
 
@@ -177,8 +180,7 @@ class _Writer:
             return self._status(None, StatusState.CANCELLED, text, self._page(taken[0]))
         if states:
             only = states[0]
-            names = ", ".join(state.image for state in states)
-            text = only.text or "ok" if len(states) == 1 else f"ok: {names}"
+            text = only.text or "ok" if len(states) == 1 else self._ok(states)
             return self._status(None, StatusState.SUCCESS, text, self._page(only))
         url = self._known.report_url
         if not live:
@@ -186,6 +188,13 @@ class _Writer:
         nothing = [str(claim.wish["nothing"]) for claim in live if claim.wish.get("nothing")]
         text = nothing[0] if nothing else f"{NOTHING}: no image"
         return self._status(None, StatusState.SUCCESS, text, url)
+
+    def _ok(self, states: Sequence[ImageState]) -> str:
+        """A skipped image is not built, and green: that is said."""
+        skips = self._report.skips
+        names = ", ".join(state.image for state in states if state.image not in skips)
+        said = [f"{one.image} {one.text}" for one in states if one.image in skips]
+        return "; ".join([*([f"ok: {names}"] if names else []), *said])
 
     def _without_builds(self, url: str | None) -> CommitStatus:
         """Only withdrawn claims, and none had a build: what was said for good stays."""

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from bot.core.builds import BuildState
-from bot.core.ids import BuildId, ImageKey
+from bot.core.ids import BuildId, ImageKey, Sha
 from bot.core.plans import ClaimKind, ClaimWish, Plan, PlannedImage, Withdrawal, family
 from bot.records import (
     Applied,
@@ -28,7 +28,7 @@ from bot.store import builds, inbox, journal, reports, repositories, tagging
 from bot.store.builds import Withdrawn
 from bot.store.repositories import ref_key
 from bot.store.rows import buildable, claim_wish, dump, load, plain, wishes_text
-from bot.store.schema import build, claim, claim_image, ref_state
+from bot.store.schema import build, claim, claim_image, head_sighting, ref_state
 from bot.store.upserts import upsert
 
 Decision = tuple[ImageKey, BuildId, str]
@@ -60,6 +60,8 @@ def apply(
 ) -> Applied:
     repositories.lock(tx, leased, version)
     plan = decided.plan
+    if decided.named is not None:
+        _named(tx, leased.row.id, *decided.named, now)
     change = Change(tx, leased.row.id, now, decided.again, _id(delivery))
     moved = repositories.see(tx, change.row_id, {seen.key: seen.sha for seen in plan.seen}, now)
     for withdrawal in plan.withdraw:
@@ -76,6 +78,16 @@ def apply(
         inbox.finish(tx, delivery, "done", plan.note, now, decided.explained)
         inbox.belongs(tx, delivery, change.row_id)
     return Applied(tuple(change.builds), cancelled)
+
+
+def _named(tx: Connection, row_id: int, request: str, sha: Sha, now: float) -> None:
+    """An event named this commit as the request's head, whatever the head is by now."""
+    values = {"seen_at": now}
+    insert = upsert(tx, head_sighting).values(
+        repository_id=row_id, number=int(request), sha=sha, **values
+    )
+    keys = ["repository_id", "number", "sha"]
+    tx.execute(insert.on_conflict_do_update(index_elements=keys, set_=values))
 
 
 def _id(delivery: Delivery | None) -> int | None:

@@ -24,6 +24,8 @@ from bot.core.builds import BuildState
 from bot.store.builds import FINAL_STATES
 from bot.store.database import Database
 from bot.store.schema import (
+    answered_comment,
+    approval,
     attempt,
     build,
     build_need,
@@ -31,6 +33,8 @@ from bot.store.schema import (
     claim_image,
     claim_tag,
     commit_report,
+    head_sighting,
+    image_skip,
     inbox,
     journal,
     log_chunk,
@@ -61,6 +65,9 @@ def clean(database: Database, now: float, days: Mapping[str, int]) -> Mapping[st
         ("statuses", _statuses, before["builds"]),
         ("reports", _reports, before["builds"]),
         ("journal", _journal, before["builds"]),
+        ("comments", _comments, before["deliveries"]),
+        ("approvals", _approvals, before["builds"]),
+        ("skips", _skips, before["builds"]),
     )
     counts = {name: _batches(database, work, limit) for name, work, limit in rounds}
     if database.sqlite:
@@ -86,6 +93,20 @@ def _remove(tx: Connection, table: Table, condition: ColumnElement[bool]) -> int
         return 0
     match = keys[0].in_([row[0] for row in rows]) if len(keys) == 1 else tuple_(*keys).in_(rows)
     return tx.execute(delete(table).where(match)).rowcount
+
+
+def _comments(tx: Connection, before: float) -> int:
+    """Handled as long ago as no delivery of them is known any more."""
+    return _remove(tx, answered_comment, answered_comment.c.handled_at < before)
+
+
+def _approvals(tx: Connection, before: float) -> int:
+    removed = _remove(tx, approval, approval.c.until < before)
+    return removed + _remove(tx, head_sighting, head_sighting.c.seen_at < before)
+
+
+def _skips(tx: Connection, before: float) -> int:
+    return _remove(tx, image_skip, image_skip.c.at < before)
 
 
 def _bodies(tx: Connection, before: float) -> int:

@@ -27,7 +27,7 @@ from bot.records import (
 from bot.store import schema
 from bot.store.leases import give_back, held, take
 from bot.store.rows import FULL_BUILD, load, plain, repository_value
-from bot.store.schema import build, claim, claim_image, path_base, ref_state, repository
+from bot.store.schema import approval, build, claim, claim_image, path_base, ref_state, repository
 from bot.store.upserts import upsert
 
 STEP = 2
@@ -110,7 +110,13 @@ def state(tx: Connection, row_id: int) -> RepositoryState:
         refs={row.key: RefRow(row.sha, row.sequence) for row in tx.execute(refs)},
         bases={(row.ref, ImageKey(row.image)): Sha(row.sha) for row in tx.execute(bases)},
         claims=_live_claims(tx, row_id),
+        approvals=_approvals(tx, row_id),
     )
+
+
+def _approvals(tx: Connection, row_id: int) -> dict[tuple[str, Sha], float]:
+    query = select(approval).where(approval.c.repository_id == row_id)
+    return {(f"request/{row.number}", Sha(row.sha)): float(row.until) for row in tx.execute(query)}
 
 
 def _live_claims(tx: Connection, row_id: int) -> tuple[LiveClaim, ...]:

@@ -168,7 +168,15 @@ def _this(row_id: int, sha: str, context: str) -> ColumnElement[bool]:
     )
 
 
-def applied(tx: Connection, wanted: WantedStatus, now: float, check_at: float | None) -> None:
+def applied(
+    tx: Connection,
+    wanted: WantedStatus,
+    now: float,
+    check_at: float | None,
+    accepted_at: float | None,
+) -> None:
+    """What was only read back keeps the moment when the host took it."""
+    written = not wanted.checking or accepted_at is not None
     newer = wanted_status.c.sequence > wanted.sequence
     later = NEVER if check_at is None else check_at
     _finish(
@@ -177,7 +185,8 @@ def applied(tx: Connection, wanted: WantedStatus, now: float, check_at: float | 
         {
             "applied_sequence": wanted.sequence,
             "applied": status_text(wanted.status),
-            "applied_at": now,
+            "applied_at": now if written else wanted_status.c.applied_at,
+            "accepted_at": accepted_at if written else wanted_status.c.accepted_at,
             "next_at": case((newer, now), else_=later),
             "tries": 0,
             "error": "",

@@ -47,9 +47,10 @@ from bot.store import (
 )
 from bot.store.database import Database
 from bot.store.leases import any_row
+from bot.store.talk import TalkStore
 
 
-class SqlStore:
+class SqlStore(TalkStore):
     """Thread-safe; one for each process."""
 
     def __init__(self, database: Database) -> None:
@@ -196,8 +197,14 @@ class SqlStore:
             return []
         return self._database.write_quietly(statuses.due, now, lease_seconds, limit)
 
-    def status_applied(self, wanted: WantedStatus, now: float, check_at: float | None) -> None:
-        self._database.write(statuses.applied, wanted, now, check_at)
+    def status_applied(
+        self,
+        wanted: WantedStatus,
+        now: float,
+        check_at: float | None,
+        accepted_at: float | None = None,
+    ) -> None:
+        self._database.write(statuses.applied, wanted, now, check_at, accepted_at)
 
     def status_delayed(
         self, wanted: WantedStatus, until: float, error: str, *, dead: bool = False

@@ -19,7 +19,7 @@ from bot.records import (
 )
 from bot.store import builds, statuses
 from bot.store.rows import build_value, load, wishes_value
-from bot.store.schema import build, claim, claim_image
+from bot.store.schema import build, claim, claim_image, image_skip
 
 MOST_CLAIMS = 50
 """Of one commit or build that a report or page tells of; the newest."""
@@ -35,15 +35,25 @@ def reports(tx: Connection, now: float, lease_seconds: float, limit: int) -> Seq
             claim.c.sha == row.sha,
             claim.c.family == row.family,
         )
-        views = _claims(tx, query)
+        views = claims(tx, query)
         shown = statuses.wanted_now(tx, row.repository_id, row.sha)
+        skips = _skips(tx, row.repository_id, row.sha, row.family)
         found.append(
-            DueReport(owner, Sha(row.sha), row.family, row.wanted, row.fence, views, shown)
+            DueReport(owner, Sha(row.sha), row.family, row.wanted, row.fence, views, shown, skips)
         )
     return found
 
 
-def _claims(tx: Connection, query: Select[Any]) -> tuple[ClaimView, ...]:
+def _skips(tx: Connection, row_id: int, sha: str, family: str) -> dict[ImageKey, str]:
+    query = select(image_skip.c.image, image_skip.c.text).where(
+        image_skip.c.repository_id == row_id,
+        image_skip.c.sha == sha,
+        image_skip.c.family == family,
+    )
+    return {ImageKey(row.image): row.text for row in tx.execute(query)}
+
+
+def claims(tx: Connection, query: Select[Any]) -> tuple[ClaimView, ...]:
     """Newest first."""
     rows = tx.execute(query.order_by(claim.c.id.desc()).limit(MOST_CLAIMS)).all()
     images = _images(tx, [row.id for row in rows])
@@ -117,7 +127,7 @@ def page(
         return None
     owner = statuses.repositories(tx, {found.repository_id})[found.repository_id]
     ids = select(claim_image.c.claim_id).where(claim_image.c.build_id == build_id)
-    return found, owner, _claims(tx, select(claim).where(claim.c.id.in_(ids)))
+    return found, owner, claims(tx, select(claim).where(claim.c.id.in_(ids)))
 
 
 def by_page(tx: Connection, page: str) -> tuple[ClaimView, RepositoryRow] | None:
@@ -125,7 +135,7 @@ def by_page(tx: Connection, page: str) -> tuple[ClaimView, RepositoryRow] | None
     row_id = tx.execute(query.with_only_columns(claim.c.repository_id)).scalar()
     if row_id is None:
         return None
-    (view,) = _claims(tx, query)
+    (view,) = claims(tx, query)
     return view, statuses.repositories(tx, {row_id})[row_id]
 
 

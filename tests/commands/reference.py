@@ -1,4 +1,5 @@
-"""Writes what `docs/commands.md` and `docs/settings.md` say of arguments and settings:
+"""Writes what `docs/commands.md`, `docs/settings.md` and `docs/chatops.md` say of arguments,
+settings and commands in comments:
 `python -m tests.commands.reference`. The prose around it is written by hand."""
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from bot.cli import make_parser
 from bot.core import hostneeds
+from bot.core.commands import TABLE
 from bot.settings import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,6 +38,7 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
     yield DOCS / "settings.md", "settings", _settings()
     yield DOCS / "git-hosts.md", "permissions", _permissions()
     yield DOCS / "git-hosts.md", "events", _events()
+    yield DOCS / "chatops.md", "table", _table()
 
 
 def _command(parser: argparse.ArgumentParser) -> str:
@@ -61,6 +64,18 @@ def _written(action: argparse.Action) -> str:
 def _meaning(action: argparse.Action) -> str:
     text = (action.help or "").replace("%(default)s", str(action.default))
     return f"{text} (required)" if action.option_strings and action.required else text
+
+
+def _table() -> str:
+    """The commands of comments with who may."""
+    rows = []
+    for spec in TABLE:
+        also = "".join(f", `/{alias}`" for alias in spec.aliases)
+        who = f"{spec.role}{', author' if spec.author else ''}".replace("none", "anybody")
+        where = "requests and commits" if len(spec.places) == 2 else "requests"
+        usage = spec.usage.replace("|", "\\|")
+        rows.append(f"| `{usage}`{also} | {spec.help} | {who} | {where} |\n")
+    return "| command | | who | on |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def _settings() -> str:

@@ -49,11 +49,12 @@ class View:
     image: ImageKey
     build: Build
     tags: tuple[TagWish, ...] = ()
+    why: str = ""
+    required: bool = False
     tagging: str = "settled"
     notes: tuple[str, ...] = ()
     tag_errors: tuple[str, ...] = ()
     ahead: int | None = None
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Report:
     family: str = ""
     repository: Row = Row()
     sha: Sha = A
+    skips: Mapping[ImageKey, str] = field(default_factory=dict)
 
 
 def shown(rendered: Rendered) -> dict[str, tuple[str, str]]:

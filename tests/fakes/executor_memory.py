@@ -111,6 +111,8 @@ class MemoryExecutor:
     forgotten: set[str] = field(default_factory=set)
     starts: int = 0
     """How often `start` was called, repetitions included."""
+    untrusted: bool = False
+    """Whether it runs builds of code that nobody trusts."""
     before_observe: Callable[[], None] = nothing
     before_start: Callable[[AttemptSpec], None] = lambda _: None
 
@@ -198,7 +200,7 @@ class MemoryExecutor:
         self.forgotten.add(name)
 
     def refuses(self, *, trusted: bool) -> str | None:
-        return None if trusted else "this executor runs no untrusted code"
+        return None if trusted or self.untrusted else "this executor runs no untrusted code"
 
     def housekeeping(self) -> None:
         """There is no disk to keep."""

@@ -24,9 +24,10 @@ from werkzeug.wsgi import get_input_stream
 from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central
 from bot.core.ids import Digest, HostKind, Sha, SourceName
+from bot.flow import Ports
 from bot.hosts.factory import Hosts
 from bot.housekeeping import Housekeeper
-from bot.intake import Intake, Ports
+from bot.intake import Intake
 from bot.ports import Registry, Temporary
 from bot.reconcile import Sweeper
 from bot.records import BuildRow
@@ -34,6 +35,7 @@ from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
 from bot.storage import Store
 from bot.store import SqlStore, open_store
+from bot.talking import Talker
 from bot.web.app import create_app, writer_of
 from bot.web.sources import ConfiguredSources
 from bot.worker import CODECS
@@ -96,6 +98,7 @@ class Bot:
             "schedule": Scheduler(ports, world.registry).step,
             "report": Reporter(ports).step,
             "status": StatusWriter(ports).step,
+            "talk": Talker(ports).step,
             "tag": Tagger(ports, world.registry).step,
             "sweep": Sweeper(ports).step,
             "house": Housekeeper(ports, world.registry).step,
@@ -190,7 +193,7 @@ class World:
         """`pushwright build acme/shop REF [IMAGE]`, as the command line writes it."""
         from bot.core.hints import Hint
         from bot.core.ids import ImageKey, RepositoryId
-        from bot.intake import incoming
+        from bot.flow import incoming
 
         keys = tuple(ImageKey(image) for image in images)
         repository = RepositoryId(self.repository.id)

@@ -11,7 +11,7 @@ import pytest
 from bot.attempts import Specs
 from bot.core.builds import CacheUse
 from bot.core.ids import HostKind, Trust
-from bot.intake import Ports
+from bot.flow import Ports
 from tests.fakes.executor_memory import Succeed
 from tests.scenarios.bot import FILES, World
 

@@ -1,0 +1,143 @@
+"""Comments become what their writers asked for: each once, in one transaction.
+
+Who may is asked of the host at this moment, by numeric id. What cannot be done is answered where
+the writer sees it; what is not for us leaves no trace but the delivery's row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from bot.core.centralconfig import Source
+from bot.core.centralfile import rule_for
+from bot.core.commands import PREFIX, Place
+from bot.core.commands_access import Asker, allowed, at_least
+from bot.core.commands_parsing import Manners, read_comment
+from bot.core.conversation import Spot
+from bot.core.events import CommentCreated
+from bot.core.ids import Role
+from bot.flow import Ports
+from bot.obeying import Heard, Present, obeyed
+from bot.ports import GitHost
+from bot.records import Delivery, LeasedRepository
+from bot.scene import NotYet, Scene
+from bot.telemetry import fields
+
+LOG = logging.getLogger("pushwright.commanding")
+
+LEASE = 60.0
+
+
+class Commander:
+    """Handles deliveries that are comments."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def handle(self, delivery: Delivery, event: CommentCreated) -> None:
+        heard = self._heard(delivery, event)
+        if isinstance(heard, str):
+            self._finish(delivery, heard)
+            return
+        store, clock = self._ports.store, self._ports.clock
+        row = store.repository_row(delivery.source, event.repository)
+        if store.obeyed(row.id, heard.spot):
+            self._finish(delivery, "this comment was handled before", "done")
+            return
+        over = self._over_the_rate(heard)
+        if over is not None:
+            self._finish(delivery, over)
+            return
+        leased = store.lease_repository(row.id, clock.now(), LEASE)
+        if leased is None:
+            text = "its repository is busy"
+            store.delay_delivery(delivery, clock.now() + 0.2, text, counted=False)
+            return
+        try:
+            self._obey(heard, leased)
+        except NotYet as wait:
+            store.delay_delivery(delivery, clock.now() + 1.0, str(wait), counted=False)
+        finally:
+            store.release_repository(leased)
+
+    def _finish(self, delivery: Delivery, reason: str, state: str = "ignored") -> None:
+        self._ports.store.finish_delivery(delivery, state, reason, self._ports.clock.now())
+
+    # -- whom we listen to -------------------------------------------------------------------
+
+    def _heard(self, delivery: Delivery, event: CommentCreated) -> Heard | str:
+        """Why the comment is nothing to us, or what it asks for."""
+        central = self._ports.central()
+        source = central.sources[delivery.source]
+        manners = Manners(source.bare_commands, _names(source))
+        place = Place.COMMIT if event.number is None else Place.REQUEST
+        orders = read_comment(event.body, place, manners)
+        if not orders:
+            return "a comment without a command"
+        rule = rule_for(central, source.name, event.repository.path)
+        if rule is None:
+            return f"{event.repository.path} matches no repository of the central config"
+        if event.author.id is None:
+            return "the comment's author is gone"
+        if event.author.bot and event.author.login not in central.commands.bots:
+            return f"{event.author.login} is a bot, and not one that is obeyed"
+        if self._ports.hosts.get(source.name).is_own(event.repository, event.author):
+            return "our own comment"
+        sha = event.sha if event.number is None else None
+        spot = Spot(event.comment_id, event.number, sha)
+        return Heard(delivery, event, orders, source, rule, spot)
+
+    def _over_the_rate(self, heard: Heard) -> str | None:
+        """Asked before anything is read for a stranger."""
+        most = self._ports.central().commands.per_minute
+        person, since = heard.event.author, self._ports.clock.now() - 60
+        count = self._ports.store.obeyed_since(heard.source.name, person.id or 0, since)
+        if count < most:
+            return None
+        return f"{person.login} gave commands in {count} comments within a minute; at most {most}"
+
+    # -- what becomes of it ------------------------------------------------------------------
+
+    def _obey(self, heard: Heard, leased: LeasedRepository) -> None:
+        host = self._ports.hosts.get(heard.source.name)
+        present = self._present(heard, host)
+        if present is None:
+            self._finish(heard.delivery, f"request {heard.event.number} does not exist")
+            return
+        orders = allowed(heard.orders, present.asker, *self._tables(heard))
+        scene = Scene(self._ports, heard, leased, host, present)
+        done = [scene.act(command) for command in orders.commands]
+        now = self._ports.clock.now()
+        told = obeyed(heard, present, done, orders.refused, now)
+        if self._ports.store.obey(leased, told, heard.delivery, now):
+            LOG.info("%s", told.note, extra=_about(heard.delivery))
+
+    def _present(self, heard: Heard, host: GitHost) -> Present | None:
+        """Who asks, and the request as it is now; None where there is no such request."""
+        event = heard.event
+        request = None
+        if event.number is not None:
+            request = host.request(event.repository, event.number)
+            if request is None:
+                return None
+        role = host.role(event.repository, event.author.id, event.author.login)
+        if not event.repository.private:
+            role = at_least(role, Role.READ)
+        author = request is not None and request[0].author.id == event.author.id
+        return Present(Asker(role, author), request)
+
+    def _tables(self, heard: Heard) -> tuple[Mapping[str, Role], ...]:
+        return self._ports.central().commands.roles, heard.rule.commands
+
+
+def _names(source: Source) -> frozenset[str]:
+    """Whom a mention has to name."""
+    own = {PREFIX}
+    if source.bot_login:
+        own.add(source.bot_login.lower().removesuffix("[bot]"))
+    return frozenset(own)
+
+
+def _about(delivery: Delivery) -> Mapping[str, object]:
+    return fields(delivery=delivery.delivery, source=delivery.source)

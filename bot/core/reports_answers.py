@@ -1,0 +1,293 @@
+"""What the bot answers in comments: Markdown in which nothing that others wrote has any effect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bot.core.commands import PREFIX, Refusal, Spec
+from bot.core.ids import BuildId, Digest, ImageKey, Role, Sha
+from bot.core.reports_images import live_state, withdrawn_state
+from bot.core.reports_rows import ClaimLike, ImageLike
+from bot.core.reports_rows import Known as _Known
+
+CLOSED: Final = "the request is closed; open it again first"
+GHOST: Final = "the account of this comment is gone"
+NOTHING_RUNS: Final = "nothing runs and nothing is queued"
+NO_FORK: Final = "this request comes from the repository itself and needs no approval"
+NO_PROMOTION: Final = "/promote is not supported yet; nothing was copied"
+
+_SECTIONS: Final = 60_000
+"""Characters of one comment; the host's bound is 65,536."""
+
+
+def marker(what: str) -> str:
+    """The hidden first line by which a comment of ours is found again."""
+    return f"<!-- {PREFIX}:{what} -->"
+
+
+# -- why not -----------------------------------------------------------------------------------
+
+
+def nothing_known(sha: Sha) -> str:
+    return f"nothing is known of {sha[:12]} yet; try again in a moment"
+
+
+def waits(text: str, sha: Sha, refused: str | None) -> str:
+    if refused:
+        return text
+    return (
+        f"this commit of a fork waits for an approval; somebody with write access comments "
+        f"/ok-to-test {sha}"
+    )
+
+
+def nothing_failed(sha: Sha, images: Sequence[ImageKey]) -> str:
+    names = ", ".join(images)
+    return f"nothing failed for {sha[:7]} ({names}); /build does it again"
+
+
+def approved_already(sha: Sha) -> str:
+    return f"{sha[:12]} is approved already"
+
+
+def no_untrusted(refused: str) -> str:
+    return f"{refused}, so there is nothing to approve"
+
+
+def approval_doubted(why: str, head: Sha) -> str:
+    return f"{why}. Read the commit, then paste: /ok-to-test {head}"
+
+
+def required_image(image: ImageKey, need: Role, role: Role) -> str:
+    return f"{image} is required: skipping it needs {need} access; you have {role} access"
+
+
+def no_build(sha: Sha) -> str:
+    return f"no build of {sha[:12]} is known"
+
+
+def ambiguous(sha: Sha, keys: Sequence[str]) -> str:
+    words = [key.replace("refs/heads/", "branch:").replace("refs/tags/", "tag:") for key in keys]
+    if not words:
+        return f"no branch and no tag has {sha[:12]} as its head; name one that has"
+    return f"{sha[:12]} is the head of several; name one: {', '.join(sorted(words)[:10])}"
+
+
+def not_head(key: str, sha: Sha, head: Sha | None) -> str:
+    name = key.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    there = f"is at {head[:12]}" if head else "does not exist"
+    return f"{name} {there}, not at {sha[:12]}"
+
+
+def skipped_by(login: str, reason: str | None) -> str:
+    """The status text of an image that somebody skipped."""
+    return f"skipped by @{login}: {reason}" if reason else f"skipped by @{login}"
+
+
+def cancelled_by(login: str) -> str:
+    return f"cancelled by @{login}"
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedView:
+    """An image of a claim that it does not build, and why."""
+
+    image: str
+    why: str
+    required: bool
+
+
+def skipped(claim: ClaimLike) -> list[SkippedView]:
+    rows = claim.wish.get("skipped")
+    if not isinstance(rows, list):
+        return []
+    return [
+        SkippedView(str(row.get("image")), str(row.get("why")), bool(row.get("required")))
+        for row in rows
+        if isinstance(row, dict)
+    ]
+
+
+def status(
+    claims: Sequence[ClaimLike], sha: Sha, images: Sequence[ImageKey], public_url: str
+) -> str:
+    """A row per image: state, tags, digest, and its page."""
+    views = _views(claims)
+    rows = [
+        _status_row(claim, view, public_url)
+        for view, claim in views
+        if not images or view.image in images
+    ]
+    rows += [
+        f"| {escaped(one.image)} | not built | | | {escaped(one.why)} |"
+        for one in _left_out(claims, {view.image for view, _ in views})
+        if not images or one.image in images
+    ]
+    head = f"Builds of `{sha[:12]}`:"
+    if not rows:
+        return f"{head} none. {escaped(_said(claims))}".rstrip()
+    table = ["| image | state | tags | digest | |", "|---|---|---|---|---|", *rows]
+    return "\n".join([head, "", *table])
+
+
+def _status_row(claim: ClaimLike, view: ImageLike, public_url: str) -> str:
+    build = view.build
+    text = _text(claim, view)
+    tags = ", ".join(f"`{tag.reference}`" for tag in view.tags if tag.withheld is None)
+    digest = _digest(view)
+    shown = f"`{digest[:19]}…`" if digest else ""
+    page = f"[page]({public_url.rstrip('/')}/builds/{build.id})"
+    return f"| {escaped(view.image)} | {escaped(text)} | {tags} | {shown} | {page} |"
+
+
+def _digest(view: ImageLike) -> Digest | None:
+    outcome = view.build.outcome
+    return outcome.digest if outcome is not None else None
+
+
+def _text(claim: ClaimLike, view: ImageLike) -> str:
+    state = (
+        live_state((view,), 0.0, _Known(), None)
+        if claim.state == "live"
+        else withdrawn_state(claim, view)
+    )
+    return state.text or str(view.build.state)
+
+
+def _views(claims: Sequence[ClaimLike]) -> list[tuple[ImageLike, ClaimLike]]:
+    """Each image once, as the newest claim has it, live ones first."""
+    found: dict[ImageKey, tuple[ImageLike, ClaimLike]] = {}
+    for claim in sorted(claims, key=lambda one: one.state != "live"):
+        for view in claim.images:
+            found.setdefault(view.image, (view, claim))
+    return sorted(found.values(), key=lambda pair: pair[0].image)
+
+
+def _left_out(claims: Sequence[ClaimLike], built: set[ImageKey]) -> list[SkippedView]:
+    found: dict[str, SkippedView] = {}
+    for claim in claims:
+        for one in skipped(claim):
+            if one.image not in built:
+                found.setdefault(one.image, one)
+    return list(found.values())
+
+
+def _said(claims: Sequence[ClaimLike]) -> str:
+    """What the newest claim says of itself."""
+    for claim in claims:
+        for key in ("waiting", "nothing"):
+            if claim.wish.get(key):
+                return str(claim.wish[key])
+        wrong = claim.wish.get("mistakes")
+        if isinstance(wrong, list) and wrong and isinstance(wrong[0], dict):
+            return (
+                f"{len(wrong)} mistakes in the configuration, the first: {wrong[0].get('message')}"
+            )
+    return "Nothing was planned for this commit." if not claims else ""
+
+
+def why(claims: Sequence[ClaimLike], sha: Sha, images: Sequence[ImageKey]) -> str:
+    """Each image with its verdict and the rule that decided."""
+    lines = [f"What was decided for `{sha[:12]}`:", ""]
+    views = _views(claims)
+    rows = [
+        f"| {escaped(view.image)} | BUILD | {escaped(view.why)} |"
+        for view, _ in views
+        if not images or view.image in images
+    ]
+    rows += [
+        f"| {escaped(one.image)} | SKIP | {escaped(one.why)} |"
+        for one in _left_out(claims, {view.image for view, _ in views})
+        if not images or one.image in images
+    ]
+    if rows:
+        lines += ["| image | | why |", "|---|---|---|", *rows]
+    said = _said(claims)
+    if said:
+        lines += ["", escaped(said)]
+    trust = next((claim for claim in claims if claim.state == "live"), None)
+    if trust is not None:
+        lines += ["", f"Event: {escaped(_event(trust))}."]
+    return "\n".join(lines)
+
+
+def _event(claim: ClaimLike) -> str:
+    return f"{claim.kind} {claim.name}"
+
+
+def log(image: ImageKey, build: BuildId, lines: Sequence[str], public_url: str) -> str:
+    """The tail of a log, folded, in a fence that nothing in it can close."""
+    page = f"{public_url.rstrip('/')}/builds/{build}"
+    title = f"{escaped(image)}: last {len(lines)} lines ([all]({page}))"
+    if not lines:
+        return f"{escaped(image)}: no line yet ([page]({page}))"
+    kept: list[str] = []
+    room = _SECTIONS // 2
+    for line in reversed(lines):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.insert(0, line)
+    body = fenced("\n".join(kept))
+    return f"{title}\n\n<details><summary>log</summary>\n\n{body}\n\n</details>"
+
+
+def refusals(found: Sequence[Refusal]) -> str:
+    """Each line with its reason; as code, since both may hold what a stranger typed."""
+    lines: list[str] = []
+    for one in found[:10]:
+        lines += [one.text[:200], f"    {one.why}"]
+    return f"Not done:\n\n{fenced(chr(10).join(lines))}"
+
+
+def settled(login: str) -> str:
+    """What stands in the place of refusals once the same person commanded well."""
+    return f"Settled: a later command of {escaped(login)} was accepted."
+
+
+def help_table(specs: Sequence[Spec], *, bare: bool) -> str:
+    """A row for each command that somebody may use."""
+    start = "/" if bare else f"/{PREFIX} "
+    rows = [
+        f"| `{start}{spec.usage.removeprefix('/')}` | {spec.help} |".replace("|]", "\\|]")
+        for spec in specs
+    ]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+
+
+def accepted(notes: Sequence[str]) -> str:
+    """Where the host takes no reaction."""
+    return f"Accepted:\n\n{fenced(chr(10).join(notes))}"
+
+
+def reply(sections: Sequence[str], mark: str) -> str:
+    """A whole comment, with its marker first."""
+    text = "\n\n".join(sections)
+    return f"{marker(mark)}\n{text[:_SECTIONS]}"
+
+
+# -- making it harmless -------------------------------------------------------------------------
+
+_ACTIVE: Final = re.compile(r"([\\`*_{}\[\]<>()|~&])")
+_REFERENCE: Final = re.compile(r"([@#!%$])(?=\w)")
+
+
+def escaped(text: str) -> str:
+    """One line of text that Markdown shows as it is; names and numbers in it link to nobody."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    plain = _ACTIVE.sub(r"\\\1", line)
+    return _REFERENCE.sub("\\1\u200b", plain.replace("://", ":\u200b//"))
+
+
+def fenced(text: str) -> str:
+    """Code that ends where it should: its fence is longer than any in the text."""
+    clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{clean}\n{fence}"

@@ -1,0 +1,234 @@
+"""What one comment comes to, gathered for one transaction: effects, reaction, replies, journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from bot.core import reports_answers as answers
+from bot.core.centralconfig import RepositoryRule, Source
+from bot.core.commands import BY_NAME, Command, Orders, Place, Refusal
+from bot.core.commands_access import Asker, needed, why_not
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import CommentCreated, RequestHead
+from bot.core.hints import Hint
+from bot.core.ids import HostKind, Role, Sha
+from bot.core.orders import (
+    Act,
+    Answer,
+    Approve,
+    Ask,
+    Nothing,
+    Refuse,
+    ShowLog,
+    Situation,
+    Skip,
+    Stop,
+)
+from bot.core.plans import family
+from bot.flow import incoming
+from bot.records import Delivery, IncomingDelivery, JournalEntry
+from bot.records_talk import Obeyed, Reply, SkipImage, StopBuilds
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A comment that is for us, from somebody whom we listen to."""
+
+    delivery: Delivery
+    event: CommentCreated
+    orders: Orders
+    source: Source
+    rule: RepositoryRule
+    spot: Spot
+
+    @property
+    def place(self) -> Place:
+        return Place.COMMIT if self.event.number is None else Place.REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Who asks, by what the host says now, and the request with whether it is open."""
+
+    asker: Asker
+    request: tuple[RequestHead, bool] | None
+
+    def commit(self, event: CommentCreated) -> Sha:
+        return self.request[0].head_sha if self.request is not None else event.sha or Sha("")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One command and what became of it; `key` is that of its ref or request."""
+
+    command: Command
+    act: Act
+    here: Situation
+    key: str
+
+
+def obeyed(
+    heard: Heard, present: Present, done: Sequence[Done], refused: Sequence[Refusal], now: float
+) -> Obeyed:
+    """All of it."""
+    wrong = [_helped(heard, present, one) for one in refused]
+    wrong += [
+        Refusal(one.command.text, one.act.why, one.command.name)
+        for one in done
+        if isinstance(one.act, Refuse)
+    ]
+    good = [one for one in done if not isinstance(one.act, Refuse)]
+    notes = [f"{one.command.text}: {_note(one.act)}" for one in good]
+    notes += [f"{one.text}: refused, {one.why}" for one in wrong]
+    reacts = present.request is not None or heard.source.kind is not HostKind.GITLAB
+    replies = _replies(heard, good, wrong)
+    if not reacts and not replies:
+        replies = (_reply(heard, _answer_mark(heard), [answers.accepted(notes)]),)
+    return Obeyed(
+        spot=heard.spot,
+        person_id=heard.event.author.id or 0,
+        note="; ".join(notes),
+        reaction=_reaction(good, wrong) if reacts else None,
+        hints=_hints(heard, good, now),
+        stops=_stops(heard, good),
+        approvals=tuple(one.act.approval for one in good if isinstance(one.act, Approve)),
+        skips=_skips(good),
+        replies=replies,
+        entries=_entries(heard, present, notes, now),
+        settles=None if wrong else _reply(heard, _refused_mark(heard), [_settled(heard)]),
+    )
+
+
+def _helped(heard: Heard, present: Present, one: Refusal) -> Refusal:
+    """A short id is refused with the line to paste, for who may approve."""
+    if one.name != "ok-to-test" or present.request is None:
+        return one
+    if why_not(BY_NAME[one.name], present.asker, needed(BY_NAME[one.name])) is not None:
+        return one
+    return replace(one, why=answers.approval_doubted(one.why, present.commit(heard.event)))
+
+
+def _reaction(good: Sequence[Done], wrong: Sequence[Refusal]) -> Reaction:
+    if wrong:
+        return Reaction.REFUSED
+    if good and all(isinstance(one.act, Nothing) for one in good):
+        return Reaction.NOTHING
+    return Reaction.ACCEPTED
+
+
+def _note(act: Act) -> str:  # noqa: PLR0911 - the table of acts
+    """For the journal and the delivery's row."""
+    match act:
+        case Ask(only, _, _, no_cache):
+            return f"asked for {', '.join(only) or 'all'}{' without cache' if no_cache else ''}"
+        case Stop():
+            return "cancelled"
+        case Approve(approval):
+            return f"approved {approval.sha}"
+        case Skip(image, _):
+            return f"skipped {image}"
+        case Answer() | ShowLog():
+            return "answered"
+        case Nothing(text):
+            return text
+        case Refuse(why):
+            return f"refused, {why}"
+    assert_never(act)
+
+
+# -- effects ---------------------------------------------------------------------------------
+
+
+def _hints(heard: Heard, good: Sequence[Done], now: float) -> tuple[IncomingDelivery, ...]:
+    found: list[IncomingDelivery] = []
+    for position, one in enumerate(good):
+        match one.act:
+            case Ask(only, anyway, again, no_cache):
+                hint = Hint(
+                    heard.source.name,
+                    heard.event.repository.id,
+                    one.key,
+                    only,
+                    again=again,
+                    by=heard.event.author.login,
+                    anyway=anyway,
+                    no_cache=no_cache,
+                )
+            case Approve():
+                login = heard.event.author.login
+                hint = Hint(heard.source.name, heard.event.repository.id, one.key, by=login)
+            case _:
+                continue
+        spot = heard.spot
+        place = f"{heard.source.name}:{heard.event.repository.id}:{heard.place}"
+        name = f"comment:{place}:{spot.comment_id}:{position}"
+        found.append(incoming(hint, name, now))
+    return tuple(found)
+
+
+def _stops(heard: Heard, good: Sequence[Done]) -> tuple[StopBuilds, ...]:
+    text = answers.cancelled_by(heard.event.author.login)
+    return tuple(
+        StopBuilds(one.here.kind, one.here.name, one.act.images, text)
+        for one in good
+        if isinstance(one.act, Stop)
+    )
+
+
+def _skips(good: Sequence[Done]) -> tuple[SkipImage, ...]:
+    return tuple(
+        SkipImage(one.here.sha, family(one.here.kind), one.act.image, one.act.text)
+        for one in good
+        if isinstance(one.act, Skip)
+    )
+
+
+def _entries(
+    heard: Heard, present: Present, notes: Sequence[str], now: float
+) -> tuple[JournalEntry, ...]:
+    """Every command that may change something, done or refused, with who asked."""
+    event, person = heard.event, heard.event.author
+    where = f"request {event.number}" if event.number is not None else f"commit {event.sha}"
+    commit = present.commit(event)[:12]
+    data = {"person": person.id, "login": person.login, "role": str(present.asker.role),
+            "comment": event.comment_id, "where": where, "sha": commit}  # fmt: skip
+    return tuple(
+        JournalEntry(now, "command", f"@{person.login} on {where} at {commit}: {note}", data=data)
+        for note in notes
+        if not note.startswith(_HARMLESS)
+    )
+
+
+_HARMLESS = tuple(f"/{name}" for name, spec in BY_NAME.items() if spec.floor is not Role.WRITE)
+
+
+# -- replies ---------------------------------------------------------------------------------
+
+
+def _replies(heard: Heard, good: Sequence[Done], wrong: Sequence[Refusal]) -> tuple[Reply, ...]:
+    """One comment of ours at most. Refusals alone stand in one place for each person, so that a
+    stranger can't make us fill a conversation."""
+    sections = [one.act.text for one in good if isinstance(one.act, Answer)]
+    mark = _answer_mark(heard) if sections or heard.place is Place.COMMIT else _refused_mark(heard)
+    if wrong:
+        sections.append(answers.refusals(wrong))
+    return (_reply(heard, mark, sections),) if sections else ()
+
+
+def _reply(heard: Heard, mark: str, sections: Sequence[str]) -> Reply:
+    body = answers.reply(sections, mark)
+    return Reply(answers.marker(mark), body, heard.spot.number, heard.spot.sha)
+
+
+def _answer_mark(heard: Heard) -> str:
+    return f"answer:{heard.spot.comment_id}"
+
+
+def _refused_mark(heard: Heard) -> str:
+    return f"refused:{heard.event.author.id}"
+
+
+def _settled(heard: Heard) -> str:
+    return answers.settled(heard.event.author.login)

@@ -1,0 +1,142 @@
+"""One comment while it is decided: what store and host say of the ref or request it is about, and
+what each of its commands comes to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.core import reports_answers as answers
+from bot.core.commands import BY_NAME, Command
+from bot.core.commands_access import usable
+from bot.core.ids import Sha
+from bot.core.logtext import log_texts
+from bot.core.orders import Act, Answer, Approve, Refuse, ShowLog, Situation, decide
+from bot.core.plans import ClaimKind
+from bot.flow import Ports
+from bot.obeying import Done, Heard, Present
+from bot.ports import GitHost
+from bot.records import LeasedRepository
+
+_UNDECIDED = 30.0
+"""Seconds that a bare approval waits for deliveries that came before it."""
+
+
+class NotYet(Exception):
+    """Deliveries that came before this one have to be decided first."""
+
+
+class Scene:
+    """Lives as long as one comment is handled. What a command did counts for those after it."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        heard: Heard,
+        leased: LeasedRepository,
+        host: GitHost,
+        present: Present,
+    ) -> None:
+        self._ports = ports
+        self._heard = heard
+        self._leased = leased
+        self._host = host
+        self._present = present
+        self._approved_until: float | None = None
+
+    def act(self, command: Command) -> Done:
+        """What becomes of it. Raises NotYet."""
+        key = self._key(command)
+        if isinstance(key, Refuse):
+            return Done(command, key, self._situation(ClaimKind.BRANCH, ""), "")
+        here = self._certain(command, self._situation(*_kind(key)))
+        act = Answer(self._help(command)) if command.name == "help" else decide(command, here)
+        if isinstance(act, Approve):
+            self._approved_until = act.approval.until
+        if isinstance(act, ShowLog):
+            act = self._log(act)
+        return Done(command, act, here, key)
+
+    def _key(self, command: Command) -> str | Refuse:
+        """The ref or request that the command is about; "" for none (`/help` on a commit)."""
+        if self._present.request is not None:
+            return f"request/{self._present.request[0].number}"
+        sha, repository = self._commit, self._leased.row.repository
+        for word, start in (("branch", "refs/heads/"), ("tag", "refs/tags/")):
+            if word in command.options:
+                key = f"{start}{command.options[word]}"
+                head = self._host.resolve_ref(repository, key)
+                return key if head == sha else Refuse(answers.not_head(key, sha, head))
+        if not BY_NAME[command.name].ref:
+            return ""
+        refs = self._ports.store.repository_state(self._leased.row.id).refs
+        keys = [key for key, row in refs.items() if row.sha == sha and key.startswith("refs/")]
+        if len(keys) != 1:
+            return Refuse(answers.ambiguous(sha, keys))
+        head = self._host.resolve_ref(repository, keys[0])
+        return keys[0] if head == sha else Refuse(answers.not_head(keys[0], sha, head))
+
+    @property
+    def _commit(self) -> Sha:
+        return self._present.commit(self._heard.event)
+
+    def _situation(self, kind: ClaimKind, name: str) -> Situation:
+        store, event, sha = self._ports.store, self._heard.event, self._commit
+        now = self._ports.clock.now()
+        here = Situation(
+            kind,
+            name,
+            sha,
+            self._present.asker,
+            event.author,
+            store.claims_of(self._leased.row.id, kind, name, sha),
+            now,
+            self._ports.central().public_url,
+            created_at=event.created_at,
+            refused=self._ports.executor.refuses(trusted=False),
+            shared=store.shared_builds(self._leased.row.id, kind, name, sha),
+        )
+        if self._present.request is None:
+            return here
+        request, is_open = self._present.request
+        standing = store.standing(self._leased.row.id, request.number, sha, now)
+        if self._approved_until is not None:
+            standing = replace(standing, approved_until=self._approved_until)
+        fork = request.head_repository != event.repository.id
+        return replace(here, open=is_open, fork=fork, standing=standing, told_head=event.sha)
+
+    def _certain(self, command: Command, here: Situation) -> Situation:
+        """A bare approval waits for what came before it: a push may be among that. What can't be
+        decided for long counts as one."""
+        if command.name != "ok-to-test" or "sha" in command.options or not here.fork:
+            return here
+        delivery = self._heard.delivery
+        if not self._ports.store.undecided_before(delivery.source, delivery.received_at):
+            return here
+        if here.now - delivery.received_at < _UNDECIDED:
+            raise NotYet("deliveries before it are not decided yet")
+        return replace(here, standing=replace(here.standing, other_seen_at=here.now))
+
+    def _help(self, command: Command) -> str:
+        heard = self._heard
+        tables = (self._ports.central().commands.roles, heard.rule.commands)
+        rows = [s for s in usable(self._present.asker, *tables) if heard.place in s.places]
+        asked = command.options.get("command")
+        if asked:
+            rows = [BY_NAME[str(asked)]]
+        return answers.help_table(rows, bare=heard.source.bare_commands)
+
+    def _log(self, act: ShowLog) -> Act:
+        lines = self._ports.store.tail_log(act.build, act.lines)
+        texts = log_texts([line.text for line in lines])
+        return Answer(answers.log(act.image, act.build, texts, self._ports.central().public_url))
+
+
+def _kind(key: str) -> tuple[ClaimKind, str]:
+    for start, kind in (
+        ("refs/heads/", ClaimKind.BRANCH),
+        ("refs/tags/", ClaimKind.TAG),
+        ("request/", ClaimKind.REQUEST),
+    ):
+        if key.startswith(start):
+            return kind, key.removeprefix(start)
+    return ClaimKind.BRANCH, ""

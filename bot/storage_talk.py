@@ -1,0 +1,65 @@
+"""The part of the store that is about comments: what people asked, and what they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.core.approvals import Standing
+from bot.core.conversation import Spot
+from bot.core.ids import BuildId, Sha
+from bot.core.plans import ClaimKind
+from bot.records import ClaimView, Delivery, LeasedRepository
+from bot.records_talk import Obeyed, WantedReaction, WantedReply
+
+
+class Talk(Protocol):
+    """Thread-safe. Every method is one transaction."""
+
+    def obeyed_since(self, source: str, person_id: int, since: float) -> int:
+        """How many comments of that person were handled from then on."""
+
+    def obeyed(self, row_id: int, spot: Spot) -> bool:
+        """Whether the comment was handled before."""
+
+    def obey(
+        self, leased: LeasedRepository, obeyed: Obeyed, delivery: Delivery, now: float
+    ) -> bool:
+        """Everything at once, the delivery done. False: the comment was handled before, and nothing
+        but the delivery changed."""
+
+    def claims_of(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> Sequence[ClaimView]:
+        """Newest first, withdrawn ones too."""
+
+    def shared_builds(
+        self, row_id: int, kind: ClaimKind, name: str, sha: Sha
+    ) -> frozenset[BuildId]:
+        """Builds of the commit that live claims of other refs or requests want."""
+
+    def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing: ...
+
+    def undecided_before(self, source: str, received_at: float) -> bool:
+        """Whether a delivery of the source that came earlier is not decided yet."""
+
+    def due_reactions(
+        self, now: float, lease_seconds: float, limit: int
+    ) -> Sequence[WantedReaction]: ...
+
+    def reaction_done(self, wanted: WantedReaction, error: str = "") -> None:
+        """Written, or given up for `error`."""
+
+    def reaction_delayed(self, wanted: WantedReaction, until: float, error: str) -> None: ...
+
+    def talk_due(self, source: str, now: float) -> bool:
+        """Whether a reaction waits for a slot of that credential: they go before statuses."""
+
+    def due_replies(
+        self, now: float, lease_seconds: float, limit: int
+    ) -> Sequence[WantedReply]: ...
+
+    def reply_done(
+        self, wanted: WantedReply, remote_id: int | None, *, gone: bool = False, error: str = ""
+    ) -> None:
+        """Written; or `gone`: somebody deleted it or locked the conversation, and it stays away."""
+
+    def reply_delayed(self, wanted: WantedReply, until: float, error: str) -> None: ...

@@ -1,0 +1,76 @@
+"""`bot.storage_talk.Talk` on a database: each method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.core.approvals import Standing
+from bot.core.conversation import Spot
+from bot.core.ids import BuildId, Sha
+from bot.core.plans import ClaimKind
+from bot.records import ClaimView, Delivery, LeasedRepository
+from bot.records_talk import Obeyed, WantedReaction, WantedReply
+from bot.store import orders, replies, schema
+from bot.store.database import Database
+from bot.store.leases import any_row
+
+
+class TalkStore:
+    """The part of `SqlStore` that is about comments."""
+
+    _database: Database
+
+    def obeyed_since(self, source: str, person_id: int, since: float) -> int:
+        return self._database.read(orders.obeyed_since, source, person_id, since)
+
+    def obeyed(self, row_id: int, spot: Spot) -> bool:
+        return self._database.read(orders.obeyed, row_id, spot)
+
+    def obey(
+        self, leased: LeasedRepository, obeyed: Obeyed, delivery: Delivery, now: float
+    ) -> bool:
+        return self._database.write(orders.obey, leased, obeyed, delivery, now)
+
+    def claims_of(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> Sequence[ClaimView]:
+        return self._database.read(orders.claims_of, row_id, kind, name, sha)
+
+    def shared_builds(
+        self, row_id: int, kind: ClaimKind, name: str, sha: Sha
+    ) -> frozenset[BuildId]:
+        return self._database.read(orders.shared_builds, row_id, kind, name, sha)
+
+    def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing:
+        return self._database.read(orders.standing, row_id, number, sha, now)
+
+    def undecided_before(self, source: str, received_at: float) -> bool:
+        return self._database.read(orders.undecided_before, source, received_at)
+
+    def due_reactions(
+        self, now: float, lease_seconds: float, limit: int
+    ) -> Sequence[WantedReaction]:
+        due = replies.reaction_condition(now)
+        if not self._database.read(any_row, schema.answered_comment, due):
+            return []
+        return self._database.write_quietly(replies.due_reactions, now, lease_seconds, limit)
+
+    def reaction_done(self, wanted: WantedReaction, error: str = "") -> None:
+        self._database.write_quietly(replies.reaction_done, wanted, error)
+
+    def reaction_delayed(self, wanted: WantedReaction, until: float, error: str) -> None:
+        self._database.write_quietly(replies.reaction_delayed, wanted, until, error)
+
+    def talk_due(self, source: str, now: float) -> bool:
+        return self._database.read(replies.talk_due, source, now)
+
+    def due_replies(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedReply]:
+        if not self._database.read(any_row, schema.wanted_comment, replies.reply_condition(now)):
+            return []
+        return self._database.write_quietly(replies.due_replies, now, lease_seconds, limit)
+
+    def reply_done(
+        self, wanted: WantedReply, remote_id: int | None, *, gone: bool = False, error: str = ""
+    ) -> None:
+        self._database.write_quietly(replies.reply_done, wanted, remote_id, gone, error)
+
+    def reply_delayed(self, wanted: WantedReply, until: float, error: str) -> None:
+        self._database.write_quietly(replies.reply_delayed, wanted, until, error)

@@ -1,0 +1,66 @@
+"""People who comment, and what they see: the words of the scenarios about commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.fakes.githost.model import Comment, Request
+from tests.fakes.githost.model import Repository as FakeRepository
+from tests.scenarios.bot import World
+
+BOT = "pushwright"
+WORDS = {"rocket": "accepted", "confused": "refused", "+1": "nothing", "thumbsup": "nothing"}
+
+
+@dataclass(frozen=True)
+class Talk:
+    """`ada` writes, `olga` maintains, `rita` reads, `mallory` owns a fork and has no role."""
+
+    world: World
+
+    def people(self) -> None:
+        host, repository = self.world.host, self.world.repository
+        for login, role in (("ada", "write"), ("olga", "maintain"), ("rita", "read")):
+            host.set_role(repository, login, role)
+
+    def say(
+        self, body: str, request: Request | None = None, *, sha: str | None = None, by: str = "ada"
+    ) -> Comment:
+        """A comment, and everything that follows from it at once."""
+        comment = self.send(body, request, sha=sha, by=by)
+        self.world.settle()
+        return comment
+
+    def send(
+        self, body: str, request: Request | None = None, *, sha: str | None = None, by: str = "ada"
+    ) -> Comment:
+        number = request.number if request is not None else None
+        return self.world.host.comment(self.world.repository, body, number=number, sha=sha, by=by)
+
+    def reaction(self, comment: Comment) -> str:
+        """The bot's; "" where there is none."""
+        own = self.world.host.person(BOT).id
+        found = [WORDS[word] for word, person in comment.reactions if person == own]
+        assert len(found) <= 1, "a comment is acknowledged once"
+        return found[0] if found else ""
+
+    def replies(self) -> list[str]:
+        """Bodies of the bot's comments without their markers, oldest first."""
+        own = self.world.host.person(BOT)
+        found = [c.body for c in self.world.repository.comments.values() if c.author is own]
+        assert all(body.startswith("<!-- pushwright:") for body in found)
+        return [body.partition("\n")[2] for body in found]
+
+    def fork_request(
+        self, branch: str = "topic", by: str = "mallory"
+    ) -> tuple[FakeRepository, Request]:
+        """A fork with one commit on `branch`, and its open request."""
+        host, base = self.world.host, self.world.repository
+        fork = host.fork(base, f"{by}/shop")
+        self.fork_commit(fork, branch, by)
+        return fork, host.open_request(base, branch, head=fork, by=by)
+
+    def fork_commit(self, fork: FakeRepository, branch: str = "topic", by: str = "mallory") -> str:
+        self.world.clock.turn(0.001)
+        text = f"{self.world.clock.now()}"
+        return self.world.host.commit(fork, branch, {"services/api/main.py": text}, by=by)
