@@ -59,7 +59,7 @@ GITHUB_PERMISSIONS: Final = (
         "issues",
         "Issues",
         "write",
-        "the one comment on a pull request (GitHub files these under issues)",
+        "reactions and answers to comments on pull requests (GitHub files these under issues)",
     ),
     Permission(
         "metadata", "Metadata", "read", "always on; repositories and the role of a commenter"
