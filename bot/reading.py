@@ -178,7 +178,7 @@ class Reader:
         sha = self._host.resolve_ref(repository, f"refs/tags/{event.tag}")
         if sha is not None:
             base = event.base_branch if isinstance(event, TagPushed) else None
-            return TagPushed(repository, event.sender, event.tag, sha, base_branch=base), sha
+            return TagPushed(event.repository, event.sender, event.tag, sha, base_branch=base), sha
         if isinstance(event, TagPushed) and self._young(subject):
             raise NotVisibleYet(f"tag {event.tag} is not visible yet", 2.0)
         return TagDeleted(repository, event.sender, event.tag), None
@@ -193,7 +193,9 @@ class Reader:
                 return event, None
             commit = self._host.commit(repository, head)
             message = commit.message if commit else None
-            return BranchPushed(repository, event.sender, event.branch, head, None, message), head
+            return BranchPushed(
+                event.repository, event.sender, event.branch, head, None, message
+            ), head
         if head == event.sha:
             return event, head
         if head == event.before and self._young(subject):
@@ -214,7 +216,7 @@ class Reader:
             merged = isinstance(event, RequestClosed) and event.merged
             return RequestClosed(repository, event.sender, request, merged), None
         action = event.action if isinstance(event, RequestChanged) else "reopened"
-        return RequestChanged(repository, event.sender, action, request), request.head_sha
+        return RequestChanged(event.repository, event.sender, action, request), request.head_sha
 
     def _request_now(self, repository: Repository, number: int) -> PlannedEvent:
         found = self._host.request(repository, number)

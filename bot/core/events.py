@@ -11,7 +11,10 @@ from bot.core.ids import RepositoryId, Sha
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository as its host names it. `path` is `owner/name` (GitLab: with its groups)."""
+    """A repository as its host names it. `path` is `owner/name` (GitLab: with its groups).
+
+    `description` (one line) and `licenses` (SPDX) are for labels only; empty where nobody said.
+    """
 
     id: RepositoryId
     path: str
@@ -19,6 +22,8 @@ class Repository:
     clone_url: str
     web_url: str
     private: bool = False
+    description: str = ""
+    licenses: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def table(decided: Plan, facts: EventFacts, *, why: bool = False) -> str:
         for image in wish.images:
             verb = "check" if image.check_only else "build"
             lines.append(f"{verb:9} {image.image}: {image.why}")
-            for tag in image.tags:
+            for tag in (*image.tags, *image.left_out):
                 kept = f"  ({tag.withheld})" if tag.withheld is not None else ""
                 lines.append(f"          {tag.reference}{kept}")
             lines += ruling_lines(rules.get(image.image, ()))

@@ -10,7 +10,7 @@ from bot.core.facts import EventFacts
 from bot.core.ids import ImageKey, Trust
 from bot.core.labels import RepositoryFacts, oci_labels, stable_labels
 from bot.core.mistakes import Mistake
-from bot.core.naming import is_tag, split_reference
+from bot.core.naming import split_reference
 from bot.core.planning_checks import binding, image_mistake, secrets_of
 from bot.core.planning_choice import Choice, pushes
 from bot.core.planning_event import Asked
@@ -107,10 +107,7 @@ def _name(work: _Work, image: Image) -> None:
 
 
 def _collide(work: _Work) -> None:
-    claims = {
-        str(key): [wish.reference for wish in one.tags if is_tag(wish.tag)]
-        for key, one in work.named.items()
-    }
+    claims = {str(key): [wish.reference for wish in one.tags] for key, one in work.named.items()}
     for collision in collisions(claims):
         first = work.config.image(ImageKey(collision.images[0]))
         others = " and ".join(collision.images[1:])
@@ -179,6 +176,7 @@ def _plan(work: _Work, choice: Choice) -> None:
         version=names.version,
         renamed=names.renamed,
         refs=work.ask.refs,
+        left_out=names.left_out if pushed else (),
         warnings=names.warnings,
     )
 
@@ -249,10 +247,10 @@ def _fill_all(work: _Work, image: Image, key: str, values: Mapping[str, str]) ->
 
 
 def _oci(work: _Work, image: Image, names: Named) -> dict[str, str]:
-    repository = work.facts.repository
+    repository, told = work.facts.repository, work.facts.event.repository
     title = repository.path.rpartition("/")[2]
     labels = oci_labels(
-        RepositoryFacts(title, repository.web_url),
+        RepositoryFacts(title, repository.web_url, told.description, told.licenses),
         version=names.version,
         revision=work.ask.sha,
         created=work.facts.commit_date or work.facts.now,

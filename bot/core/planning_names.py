@@ -29,6 +29,7 @@ class Named:
     renamed: dict[str, str] = field(default_factory=dict)
     mistakes: tuple[Mistake, ...] = ()
     warnings: tuple[Mistake, ...] = ()
+    left_out: tuple[TagWish, ...] = ()
 
 
 def named(facts: EventFacts, ask: Asked, image: Image) -> Named:
@@ -51,14 +52,20 @@ def named(facts: EventFacts, ask: Asked, image: Image) -> Named:
         for name in names
         for tag in found.names
     ]
-    # Asked for as well, and told to whoever looks for it: no registry takes such a name.
-    wishes += [
+    left_out = tuple(
         TagWish(name, text, SequenceOrder(), why)
         for name in names[:1]
         for text, why in found.left_out.items()
-    ]
-    warnings = tuple(_placed(image, warning) for warning in found.warnings)
-    return Named(names, tuple(wishes), found.version, dict(found.renamed), mistakes, warnings)
+    )
+    return Named(
+        names,
+        tuple(wishes),
+        found.version,
+        dict(found.renamed),
+        mistakes,
+        tuple(_placed(image, warning) for warning in found.warnings),
+        left_out,
+    )
 
 
 def default_name(facts: EventFacts, image: Image) -> str | None:

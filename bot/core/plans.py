@@ -93,6 +93,8 @@ class PlannedImage:
     refs: tuple[str, ...] = ()
     """Whose last success is the best cache: the own ref (`refs/heads/x`, `request/7`), then the
     target branch."""
+    left_out: tuple[TagWish, ...] = ()
+    """Under the first name, what is no tag (`withheld` says why): told, and never written."""
     warnings: tuple[Mistake, ...] = ()
     """Of its tag lines: said by `pushwright plan` and `tags`, and kept nowhere."""
 

@@ -110,6 +110,17 @@ class Fields:
             self.wrong(name, "a text")
         return _clean(value)
 
+    def shown(self, *path: str) -> str:
+        """What is only shown, by its path: one line, at most 1,000 characters; what is no text is
+        empty."""
+        value: object = self.values
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if not isinstance(value, str):
+            return ""
+        line = " ".join(_clean(value[:4000]).split())
+        return "".join(c for c in line if c.isprintable())[:1000]
+
     def moment(self, name: str) -> datetime | None:
         """An ISO 8601 time with its zone; None where there is none or it can't be read."""
         value = self.values.get(name)

@@ -270,7 +270,7 @@ def _choose(
 def _link(
     change: Change, claim_id: int, image: PlannedImage, build_id: BuildId, old: Row[Any] | None
 ) -> bool:
-    tags = wishes_text(() if image.check_only else image.tags)
+    tags = wishes_text(() if image.check_only else (*image.tags, *image.left_out))
     if old is not None and old.build_id == build_id and old.tags == tags:
         return False
     if old is not None and old.build_id != build_id:

@@ -252,6 +252,19 @@ def test_an_annotated_tag_is_the_commit_under_it() -> None:
     )
 
 
+def test_what_is_only_shown_is_one_line_whatever_it_was() -> None:
+    for description, licenses, shown in (
+        ("A\n  shop\x1b[31m", {"spdx_id": "MIT"}, ("A shop[31m", "MIT")),
+        (["A"], "MIT", ("", "")),
+        (None, {"spdx_id": 1}, ("", "")),
+    ):
+        body = document("github/push.branch")
+        body["repository"] |= {"description": description, "license": licenses}
+        event = github.parse("push", json.dumps(body).encode())
+        assert isinstance(event, BranchPushed)
+        assert (event.repository.description, event.repository.licenses) == shown
+
+
 def test_a_push_of_2048_commits_is_one_head() -> None:
     body = document("github/push.branch")
     body["commits"] = [

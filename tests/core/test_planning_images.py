@@ -201,9 +201,9 @@ def test_a_name_that_no_registry_takes_is_told_and_collides_with_nothing() -> No
     said = config("version: 1\nimages:\n" + "".join(both))
     found = plan(facts(pushed("-x"), config=said))
     assert found.claims[0].mistakes == ()
-    assert [(tag.tag, tag.withheld) for tag in image(found, "web").tags] == [
-        ("web-aaaaaaa", None),
-        ("-x", "`-x` is no tag: it begins with `-`"),
+    assert tags(found, "web") == ["web-aaaaaaa"]
+    assert [(tag.tag, tag.withheld) for tag in image(found, "web").left_out] == [
+        ("-x", "`-x` is no tag: it begins with `-`")
     ]
 
 
@@ -323,6 +323,19 @@ def test_full_labels_name_the_commit() -> None:
     assert found["org.opencontainers.image.revision"] == A
     assert found["org.opencontainers.image.version"] == "main"
     assert found["org.opencontainers.image.created"].startswith("2026-03-04T05:06:07")
+
+
+def test_what_the_host_says_of_the_repository_is_in_the_labels() -> None:
+    event = pushed()
+    said = replace(event.repository, description="A shop", licenses="MIT")
+    found = image(plan(facts(replace(event, repository=said))), "shop").labels
+    assert found == {
+        "org.opencontainers.image.description": "A shop",
+        "org.opencontainers.image.licenses": "MIT",
+        "org.opencontainers.image.source": "https://git.test/s",
+        "org.opencontainers.image.title": "shop",
+        "org.opencontainers.image.url": "https://git.test/s",
+    }
 
 
 SECRET = config("""\

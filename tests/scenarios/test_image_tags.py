@@ -49,6 +49,15 @@ def test_latest_stays_at_the_highest_version(world: World) -> None:
     assert "latest stays at 2.3.0" in world.status(old, " (tag)")[1]
 
 
+def test_a_name_that_no_registry_takes_is_told(world: World) -> None:
+    config = "version: 1\nimages: {shop: {on: {push: {}}, tags: ['type=ref,event=branch', a]}}\n"
+    sha = world.push(SHOP | {".pushwright.yaml": config}, "-x")
+    world.run()
+    assert set(world.tags()) == {"a"}
+    assert world.state(sha) == "success"
+    assert "`-x` is no tag: it begins with `-`" in world.status(sha)[1]
+
+
 def test_a_tag_of_a_built_commit_moves_manifests_only(world: World) -> None:
     sha = world.push(SHOP)
     world.run()

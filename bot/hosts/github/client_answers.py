@@ -90,6 +90,8 @@ def repository(fields: Fields) -> Repository:
         fields.text_or_none("clone_url") or "",
         fields.text_or_none("html_url") or "",
         private=fields.flag("private", default=True),
+        description=fields.shown("description"),
+        licenses=fields.shown("license", "spdx_id"),
     )
 
 

@@ -272,6 +272,8 @@ def _repository(fields: Fields) -> Repository:
         repository.text_or_none("clone_url") or "",
         repository.text_or_none("html_url") or "",
         private=repository.flag("private", default=True),
+        description=repository.shown("description"),
+        licenses=repository.shown("license", "spdx_id"),
     )
 
 

@@ -66,6 +66,7 @@ def repository(fields: Fields) -> Repository:
         fields.text_or_none("http_url_to_repo") or "",
         fields.text_or_none("web_url") or "",
         private=fields.text_or_none("visibility") != "public",
+        description=fields.shown("description"),
     )
 
 

@@ -221,6 +221,7 @@ def _repository(fields: Fields) -> Repository:
         project.text_or_none("git_http_url") or "",
         project.text_or_none("web_url") or "",
         private=project.values.get("visibility_level") != vocabulary.PUBLIC,
+        description=project.shown("description"),
     )
 
 
