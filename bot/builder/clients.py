@@ -25,6 +25,9 @@ _PLUGIN_FOLDERS = (
     "/usr/local/lib/docker/cli-plugins",
 )
 _LAST_BUILT_IN = 22
+_OLDEST_BUILDX = (0, 22)
+"""Before, it pushes once more through docker's own API, which fails where nothing is stored, and
+progress as JSON is missing or incomplete."""
 
 
 class Kind(Enum):
@@ -48,13 +51,13 @@ def choose(override: Path | None, env: Mapping[str, str], cwd: Path, budget: Bud
     seen = []
     for program in candidates:
         client = _identify(program, env, cwd, budget)
-        if client is not None:
+        if isinstance(client, Client):
             return client
-        seen.append(program)
+        seen.append(f"{program} ({client})")
     raise BuildFailed(
         BuildClass.CONFIG,
         "no build client: install docker-buildx (or run `make tools`), or Debian 12's docker.io; "
-        + (f"not usable alone: {', '.join(seen)}" if seen else "no docker is on PATH"),
+        + (f"not usable: {', '.join(seen)}" if seen else "no docker is on PATH"),
     )
 
 
@@ -67,21 +70,29 @@ def _candidates() -> list[str]:
     return list(dict.fromkeys(usable))
 
 
-def _identify(program: str, env: Mapping[str, str], cwd: Path, budget: Budget) -> Client | None:
-    """A client that can drive BuildKit, else None."""
+def _identify(program: str, env: Mapping[str, str], cwd: Path, budget: Budget) -> Client | str:
+    """A client that can drive BuildKit, else why it is none."""
     buildx = "buildx" in Path(program).name
     argv = [program, "version"] if buildx else [program, "--version"]
     try:
         answer = run(Command(argv, env, cwd), budget, silence=10)
-    except OSError:
-        return None
+    except OSError as error:
+        return f"does not start: {error.strerror}"
     text = answer.output.decode("utf-8", "replace")
     if answer.code != 0:
-        return None
+        return f"ends with code {answer.code}"
     if buildx:
-        found = re.search(r"buildx v?(\S+)", text)
-        return Client(Kind.BUILDX, program, found[1] if found else "unknown")
+        return _buildx(program, text)
     found = re.search(r"Docker version (\d+)([^\s,]*)", text)
     if found and int(found[1]) <= _LAST_BUILT_IN:
         return Client(Kind.DOCKER, program, found[1] + found[2])
-    return None
+    return "needs buildx beside it"
+
+
+def _buildx(program: str, text: str) -> Client | str:
+    found = re.search(r"buildx v?(\S+)", text)
+    version = found[1] if found else "unknown"
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_BUILDX:
+        return f"buildx {version} is older than 0.22"
+    return Client(Kind.BUILDX, program, version)

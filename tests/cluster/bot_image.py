@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.archives import Image, files_layer, write_archive
@@ -20,41 +21,51 @@ from tests.cluster.rootfs import (
     held,
     make_rootfs,
 )
-from tests.fakes.docker_process import ROOT, DockerDaemon, built_dockerd, remove_tree
+from tests.fakes.docker_process import ROOT, DockerDaemon, built_dockerd, tools_folder
 
 _BASE = "localhost/debian:1"
 _MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 """How a build reaches the package index from here; also the certificates of the administrator."""
 _CERTIFICATES = Path("/usr/local/share/ca-certificates")
-_MOST = 5_000_000_000
-"""Bytes of the daemon's data, after which it starts afresh."""
+_MOST = "4gb"
+"""Of the daemon's layers, which are the cache of the next build."""
 
 
 def bot_image(name: str) -> Path:
     """The archive with the image of this checkout, from the cache where nothing of it changed."""
-    suite, from_ = _base()
-    rootfs = Rootfs(suite, "apt", ("ca-certificates",))
+    bases = _bases()
+    rootfs = Rootfs(bases.suite, "apt", ("ca-certificates",))
     machine = _machine_files()
     parts = [path.read_text() for path in machine.values()]
-    key = content_key(name, rootfs.key, *parts, *_sources())
+    key = content_key(name, rootfs.key, tools_folder().parent.name, *parts, *_sources())
     folder = cache_folder()
-    made = cached(folder / f"bot-{key}.tar", lambda new: _build(name, from_, rootfs, new))
+    made = cached(folder / f"bot-{key}.tar", lambda new: _build(name, bases, rootfs, new))
     for other in folder.glob("bot-*.tar"):
         if other != made:
             other.unlink(missing_ok=True)  # each is 300 MB, and none comes back
     return made
 
 
-def _base() -> tuple[str, str]:
-    """Suite and reference of the Dockerfile's base; one base alone is replaced."""
+@dataclass(frozen=True, slots=True)
+class _Bases:
+    """The references of the Dockerfile's two bases, and the suite of the one that is a Debian."""
+
+    debian: str
+    suite: str
+    buildx: str
+
+
+def _bases() -> _Bases:
     text = (ROOT / "Dockerfile").read_text()
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE))
-    bases = {base for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if base not in stages}
-    match sorted(bases):
-        case [base] if found := re.fullmatch(r"debian:([a-z]+)-slim", base):
-            return found[1], base
-        case _:
-            raise RuntimeError(f"the Dockerfile's bases are {sorted(bases)}, not debian:*-slim")
+    found = {base for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE) if base not in stages}
+    match sorted(found):
+        case [debian, buildx] if (
+            suite := re.fullmatch(r"debian:([a-z]+)-slim", debian)
+        ) and buildx.startswith("docker/buildx-bin:"):
+            return _Bases(debian, suite[1], buildx)
+        case other:
+            raise RuntimeError(f"the Dockerfile's bases are {other}: no context is known for them")
 
 
 def _sources() -> list[str]:
@@ -76,27 +87,34 @@ def _machine_files() -> dict[str, Path]:
     return {name: path for name, path in files.items() if path.exists()}
 
 
-def _build(name: str, from_: str, rootfs: Rootfs, target: Path) -> None:
+def _build(name: str, bases: _Bases, rootfs: Rootfs, target: Path) -> None:
     program = built_dockerd()
     if program is None:
         raise RuntimeError("the bot's image is built by dockerd 29: make tools")
     tar = cached(cache_folder() / f"rootfs-{rootfs.key}.tar", lambda new: make_rootfs(rootfs, new))
-    folder = cache_folder() / "daemon"  # its layers are the cache of the next build
+    folder = cache_folder() / "daemon"
     with held("daemon"), tempfile.TemporaryDirectory() as scratch:
-        if folder.exists() and _size(folder) > _MOST:
-            remove_tree(folder)
         folder.mkdir(exist_ok=True)
         base = Path(scratch) / "base.tar"
         machine = files_layer(Path(scratch) / "machine.tar", _machine_files())
         write_archive(base, {_BASE: Image([tar, machine])})
-        with DockerDaemon(program, folder) as daemon:
+        context = Path(scratch) / "buildx"
+        context.mkdir()
+        shutil.copy2(program.folder / "docker-buildx", context / "buildx")
+        daemon = DockerDaemon(program, folder)
+        daemon.start()
+        try:
             _docker(daemon, "load", "-i", str(base))
             _docker(
                 daemon,
                 *("buildx", "build", "--progress=plain", "--network=host"),
-                *("--allow=network.host", f"--build-context={from_}=docker-image://{_BASE}"),
+                *("--allow=network.host", f"--build-context={bases.buildx}={context}"),
+                f"--build-context={bases.debian}=docker-image://{_BASE}",
                 *(f"--output=type=docker,dest={target},name={name}", str(ROOT)),
             )
+            _docker(daemon, "buildx", "prune", "--force", f"--max-used-space={_MOST}")
+        finally:
+            daemon.stop()  # what it has built stays
 
 
 def _docker(daemon: DockerDaemon, command: str, *arguments: str) -> None:
@@ -108,7 +126,3 @@ def _docker(daemon: DockerDaemon, command: str, *arguments: str) -> None:
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv[:3])} failed:\n{done.stderr[-3000:]}")
-
-
-def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*"))

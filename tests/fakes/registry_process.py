@@ -21,7 +21,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,9 +100,10 @@ def free_port() -> int:
 class RegistryProcess:
     """One docker-registry on `address`; `stop()` (or leaving the `with` block) ends it by its pid.
 
-    port: 0 takes a free one. auth: the `auth` section of the registry's own configuration, e.g.
-    `{"htpasswd": {"realm": "test", "path": "/…/htpasswd"}}`. certificate: (certificate file, key
-    file) for TLS. `mirror_of`: the address of another registry, for a pull-through cache.
+    port: 0 takes a free one. in_front: words before its command. auth: the `auth` section of the
+    registry's own configuration, e.g. `{"htpasswd": {"realm": "test", "path": "/…/htpasswd"}}`.
+    certificate: (certificate file, key file) for TLS. `mirror_of`: the address of another registry,
+    for a pull-through cache.
     """
 
     def __init__(
@@ -115,14 +116,17 @@ class RegistryProcess:
         auth: Mapping[str, object] | None = None,
         certificate: tuple[Path, Path] | None = None,
         mirror_of: str | None = None,
+        in_front: Sequence[str] = (),
     ) -> None:
         self.storage = storage
         self.port = port or free_port()
+        self.address = address
         self.host = f"{address}:{self.port}"
         self.scheme = "https" if certificate else "http"
         self.url = f"{self.scheme}://{self.host}"
         self.log_path = storage.parent / f"{storage.name}-{self.port}.log"
         self._program = program or PROGRAM
+        self._in_front = tuple(in_front)
         self._settings = self._configuration(auth, certificate, mirror_of)
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -164,7 +168,7 @@ class RegistryProcess:
         config.write_text(json.dumps(self._settings))  # JSON is YAML
         self._log = self.log_path.open("ab")
         self._process = subprocess.Popen(
-            [program, "serve", str(config)],
+            [*self._in_front, program, "serve", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -181,7 +185,7 @@ class RegistryProcess:
 
     def _answers(self) -> bool:
         if self.scheme == "https":  # its certificate is the test's own business
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with suppress(OSError), socket.create_connection((self.address, self.port), 1):
                 return True
             return False
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -47,8 +47,8 @@ from tests.fakes.githost.web import Answer, Asked, Json
 
 
 class FakeHost:
-    """`port` 0 takes a free one. `check` looks at each API request; what it finds is kept in
-    `violations`."""
+    """`port` 0 takes a free one; `address`: loopback, unless pods are to reach it. `check` looks at
+    each API request; what it finds is kept in `violations`."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class FakeHost:
         *,
         now: Callable[[], float] = time.time,
         check: Check | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         self.kind = kind
         self.world = World(root, now)
@@ -65,9 +66,9 @@ class FakeHost:
         self.limits = Limits(now)
         self.check = check
         self.violations: list[str] = []
-        self._server = HostServer(port, self._answer, self.faults, now)
+        self._server = HostServer((address, port), self._answer, self.faults, now)
         self.port: int = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         github = kind is HostKind.GITHUB
         self.api_path = "/api/v3" if github else "/api/v4"
         self.api_url = self.url + self.api_path

@@ -27,7 +27,7 @@ class Record:
 
 
 class HostServer(ThreadingHTTPServer):
-    """Loopback only. `answer` is called on the connection's own thread. `now`: the host's clock."""
+    """`answer` is called on the connection's own thread. `now`: the host's clock."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -35,12 +35,12 @@ class HostServer(ThreadingHTTPServer):
 
     def __init__(
         self,
-        port: int,
+        place: tuple[str, int],
         answer: Callable[[Asked], Answer],
         faults: Faults,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(place, _Handler)
         self.answer = answer
         self.now = now
         self.faults = faults

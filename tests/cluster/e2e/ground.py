@@ -1,0 +1,66 @@
+"""What every scenario stands on: a node with the images of build pods, a registry, a base image.
+
+They live as long as the test session; a scenario takes a namespace and repositories of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from tests.cluster.api import Api, Json
+from tests.cluster.images import build_archives
+from tests.cluster.node import HOST, Cluster
+from tests.cluster.programs import DIES_WITH_US
+from tests.fakes.base_image import push_base
+from tests.fakes.registry_process import RegistryProcess
+
+PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
+
+
+class Ground:
+    """`start()` takes about half a minute, images imported. All of it is ended by `stop()`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = Cluster(folder / "node", audit=True, keep=True)
+        self.registry = RegistryProcess(folder / "registry", address=HOST, in_front=DIES_WITH_US)
+        self.base = ""
+        self._numbers = itertools.count(1)
+
+    def start(self) -> None:
+        archives = build_archives()
+        self.cluster.start()
+        try:
+            self.registry.start()
+            self.base = push_base(self.registry.url, "base", "1")
+            for archive in archives:
+                self.cluster.load(archive)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self.registry.stop()
+        self.cluster.stop()
+
+    @property
+    def api(self) -> Api:
+        return self.cluster.api
+
+    def number(self) -> int:
+        """Another one each time, for names that must not meet."""
+        return next(self._numbers)
+
+    def namespace(self, prefix: str = "builds") -> str:
+        """A namespace in which privileged pods may run."""
+        return self.api.namespace(f"{prefix}-{self.number()}", PRIVILEGED)
+
+    def pods(self, namespace: str) -> list[Json]:
+        found: list[Json] = self.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+        return found
+
+    def log(self, namespace: str, pod: str, container: str = "docker") -> str:
+        """What a container printed."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}"
+        return self.api.text(path)
