@@ -36,14 +36,17 @@ image.repository is missing: pushwright has no public image. Build and push it f
 
 {{- define "pushwright.checkNamespaces" -}}
 {{- $found := list -}}
-{{- $builds := .Values.builds -}}
-{{- if has .Release.Namespace (list $builds.namespace $builds.untrustedNamespace) -}}
-{{- $found = append $found (printf "builds run in privileged pods and can't share the namespace %s with the bot: set builds.namespace and builds.untrustedNamespace to others." .Release.Namespace) -}}
+{{- $builds := include "pushwright.buildNamespaces" . | fromJson -}}
+{{- if eq (dig "executor" "kubernetes" (.Values.config | default dict)) "docker" -}}
+{{- $found = append $found "config.executor is docker, and there is no docker daemon in the chart's pods: leave the key out, and builds run as pods." -}}
 {{- end -}}
-{{- if eq $builds.namespace $builds.untrustedNamespace -}}
-{{- $found = append $found "builds.untrustedNamespace must be another than builds.namespace: builds of forks run beside no Secret of trusted ones." -}}
+{{- if has .Release.Namespace $builds.list -}}
+{{- $found = append $found (printf "builds run in privileged pods and can't share the namespace %s with the bot: set config.kubernetes.namespace, and that of config.kubernetes.untrusted, to others." .Release.Namespace) -}}
 {{- end -}}
-{{- if and $builds.untrustedNamespace .Values.networkPolicy.enabled (not .Values.networkPolicy.untrustedAllow) -}}
+{{- if and $builds.trusted (eq $builds.trusted $builds.untrusted) -}}
+{{- $found = append $found "config.kubernetes.untrusted.namespace must be another than config.kubernetes.namespace: builds of forks run beside no Secret of trusted ones." -}}
+{{- end -}}
+{{- if and $builds.untrusted .Values.networkPolicy.enabled (not .Values.networkPolicy.untrustedAllow) -}}
 {{- $found = append $found "networkPolicy.untrustedAllow is empty, so builds of forks could not even fetch their source: list the Git host's addresses, registry mirrors and proxies, such as [{cidr: 192.0.2.0/24, ports: [443]}]." -}}
 {{- end -}}
 {{- toJson $found -}}

@@ -26,6 +26,7 @@
 {{- range $name, $secret := $config.secrets -}}
 {{- $worker = append $worker (dict "where" (printf "config.secrets.%s.file" $name) "path" (get $secret "file")) -}}
 {{- end -}}
+{{- $worker = append $worker (dict "where" "config.kubernetes.kubeconfig" "path" (dig "kubernetes" "kubeconfig" "" $config)) -}}
 {{- $all := dict -}}
 {{- range $who, $files := dict "web" $web "worker" $worker -}}
 {{- $named := list -}}

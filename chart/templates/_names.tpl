@@ -40,7 +40,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "pushwright.webAccount" -}}{{ include "pushwright.fullname" . }}-web{{- end -}}
 {{- define "pushwright.workerAccount" -}}{{ include "pushwright.fullname" . }}-worker{{- end -}}
 
-{{/* A JSON object {"list": […]} of the namespaces that build pods run in. */}}
+{{/* The central config as JSON, with what only the chart knows filled in. */}}
+{{- define "pushwright.config" -}}
+{{- $pods := dict "namespace" "pushwright-builds" "builder-image" (include "pushwright.image" .) -}}
+{{- mergeOverwrite (dict "executor" "kubernetes" "kubernetes" $pods) (deepCopy (.Values.config | default dict)) | toJson -}}
+{{- end -}}
+
+{{/* A JSON object {"trusted": …, "untrusted": …, "list": […]} of the namespaces of builds in this cluster: none
+     where a kubeconfig names another one. */}}
 {{- define "pushwright.buildNamespaces" -}}
-{{- dict "list" (list .Values.builds.namespace .Values.builds.untrustedNamespace | compact | uniq) | toJson -}}
+{{- $pods := (include "pushwright.config" . | fromJson).kubernetes -}}
+{{- $untrusted := dig "untrusted" "namespace" "" $pods -}}
+{{- if $pods.kubeconfig -}}
+{{- dict "trusted" "" "untrusted" "" "list" list | toJson -}}
+{{- else -}}
+{{- dict "trusted" $pods.namespace "untrusted" $untrusted "list" (list $pods.namespace $untrusted | compact | uniq) | toJson -}}
+{{- end -}}
 {{- end -}}

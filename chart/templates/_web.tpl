@@ -3,7 +3,7 @@ name: web
 {{ include "pushwright.containerBase" . }}
 args: [web]
 env:
-  - {name: PUSHWRIGHT_LISTEN, value: "0.0.0.0:8080"}
+  - {name: PUSHWRIGHT_LISTEN, value: {{ printf "%s:8080" .Values.web.address | quote }}}
   - {name: PUSHWRIGHT_WEB_THREADS, value: {{ .Values.web.threads | quote }}}
   {{- include "pushwright.databaseEnv" . | nindent 2 }}
 ports:

@@ -26,7 +26,9 @@ resources:
 volumeMounts:
   - {name: worker-config, mountPath: /etc/pushwright, readOnly: true}
   - {name: worker-tmp, mountPath: /tmp}
+  {{- if (include "pushwright.buildNamespaces" . | fromJson).list }}
   - {name: cluster, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  {{- end }}
   {{- include "pushwright.databaseMounts" . | nindent 2 }}
   {{- with .Values.worker.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
@@ -37,6 +39,7 @@ volumeMounts:
 - name: worker-config
   {{- include "pushwright.configVolume" (dict "root" . "who" (list "worker")) | nindent 2 }}
 - {name: worker-tmp, emptyDir: {sizeLimit: 1Gi}}
+{{- if (include "pushwright.buildNamespaces" . | fromJson).list }}
 # The only token of the cluster, in the only container that mounts it.
 - name: cluster
   projected:
@@ -45,6 +48,7 @@ volumeMounts:
       - serviceAccountToken: {path: token, expirationSeconds: 3600}
       - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
       - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end }}
 {{- with .Values.worker.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chart import helm
 
-FORKS = {"builds.untrustedNamespace": "forks"}
+UNTRUSTED = "config.kubernetes.untrusted.namespace"
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,11 @@ FORKS = {"builds.untrustedNamespace": "forks"}
             {"database.url": "postgresql://a@b/c", "database.urlSecret.name": "x"},
             ["exclude one another"],
         ),
-        ({"builds.namespace": "pushwright"}, ["can't share the namespace pushwright"]),
-        ({"builds.untrustedNamespace": "pushwright-builds"}, ["must be another than"]),
-        (FORKS, ["networkPolicy.untrustedAllow is empty", "could not even fetch"]),
+        ({"config.kubernetes.namespace": "pushwright"}, ["can't share the namespace pushwright"]),
+        ({UNTRUSTED: "pushwright-builds"}, ["must be another than"]),
+        ({"config.executor": "docker"}, ["no docker daemon in the chart's pods"]),
+        ({UNTRUSTED: "pushwright"}, ["can't share the namespace pushwright"]),
+        ({UNTRUSTED: "forks"}, ["networkPolicy.untrustedAllow is empty", "could not even fetch"]),
         (
             {"config.sources.github.app.private-key-file": "secrets/key.pem"},
             ["config.sources.github.app.private-key-file", "secrets/<Secret>/<key>"],
@@ -66,6 +68,7 @@ def test_every_mistake_is_told_at_once() -> None:
         ({"database.url": "postgresql://bot:secret@db/x"}, "/database/url", "match pattern"),
         ({"config.sources.github.tokens-file": "x"}, "/config/sources/github", "tokens-file"),
         ({"config.limits.build": 4}, "/config/limits", "'build'"),
+        ({"config.kubernetes.nodeSelector": {}}, "/config/kubernetes", "nodeSelector"),
     ],
 )
 def test_typos_are_refused_with_their_place(changes: helm.Json, place: str, what: str) -> None:

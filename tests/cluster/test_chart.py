@@ -156,7 +156,7 @@ def test_installed_upgraded_and_uninstalled(plane: ControlPlane) -> None:
     """Without controllers: objects only. tests/cluster/e2e runs them."""
     chart, values = str(helm.CHART), f"--values={helm.VALUES / 'sqlite'}.yaml"
     plane.api.namespace("chart")
-    own = "--set=config.public-url=https://b.test", "--set=builds.namespace=chart-builds"
+    own = "--set=config.public-url=https://b.test", "--set=config.kubernetes.namespace=chart-builds"
     said = run_helm(plane, "install", "bot", chart, values, *own)
     for told in ("https://b.test/webhooks/github", "namespace chart-builds", "bot-pushwright-0"):
         assert told in said

@@ -33,10 +33,12 @@ def generated() -> Iterator[tuple[Path, str]]:
 
 def with_config(values: str) -> str:
     """The schema of the chart's values, with that of the central config in it: helm refuses its
-    typos, too. Draft 7, which every release of helm reads; nothing in ours is newer."""
+    typos, too. Draft 7, which every release of helm reads; nothing in ours is newer. The chart
+    knows itself which image it is and where builds run."""
     schema = json.loads(values)
     central = json.loads(configschema.central_schema())
     del central["$schema"]
+    del central["properties"]["kubernetes"]["required"]
     schema["definitions"]["config"] = central
     return json.dumps(schema, indent=2) + "\n"
 
