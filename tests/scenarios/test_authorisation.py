@@ -1,0 +1,117 @@
+"""The authorisation matrix, made from the command table: every command × every role × own, fork and
+closed request × host. What is expected is worked out from the table's row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from bot.core.commands import TABLE, Place, Slot, Spec
+from bot.core.ids import HostKind, Role
+from tests.fakes.executor_memory import Hold
+from tests.fakes.githost.model import Request
+from tests.scenarios.bot import FILES, opened
+from tests.scenarios.talk import Talk
+
+Kind = Literal["own", "fork", "closed"]
+AUTHOR = "author"
+WHO = (*map(str, Role), AUTHOR)
+ORDER = [str(role) for role in Role]
+# An approval changes what the others may do, so it comes last.
+COMMANDS = sorted(TABLE, key=lambda spec: spec.name == "ok-to-test")
+
+
+@pytest.fixture
+def talk(kind: HostKind, tmp_path: Path) -> Iterator[Talk]:
+    with opened(kind, tmp_path) as world:
+        for role in ORDER:
+            world.host.set_role(world.repository, f"{role}-person", role)
+        world.host.set_role(world.repository, AUTHOR, "read")
+        world.executor.untrusted = True
+        world.configure(commands={"per-minute": 1000})
+        world.push(FILES)
+        world.run()
+        yield Talk(world)
+
+
+def opened_request(talk: Talk, kind: Kind) -> Request:
+    world = talk.world
+    if kind == "fork":
+        request = talk.fork_request(by=AUTHOR)[1]
+    else:
+        world.push("services/api/main.py", "topic")
+        request = world.host.open_request(world.repository, "topic", by=AUTHOR)
+    world.run(30)
+    if kind == "closed":
+        world.close_request(request)
+        world.run(30)
+    return request
+
+
+def person(who: str) -> str:
+    return AUTHOR if who == AUTHOR else f"{who}-person"
+
+
+def line(spec: Spec, request: Request | None) -> str:
+    head = request.head_sha if request is not None else ""
+    words = {Slot.ONE: "api", Slot.SHA: head, Slot.FROM: "api", Slot.TAGS: "to prod"}
+    return " ".join([f"/{spec.name}", *(words[slot] for slot in spec.slots if slot in words)])
+
+
+def may(spec: Spec, who: str) -> bool:
+    role = "read" if who == AUTHOR else who
+    return ORDER.index(role) >= ORDER.index(spec.role) or (who == AUTHOR and spec.author)
+
+
+def refused(spec: Spec, who: str, kind: Kind) -> bool:
+    steers = spec.floor is Role.WRITE
+    # A fork's head that waits has no build, so it has no log either.
+    waits = kind == "fork" and spec.name in ("build", "rebuild", "retest", "logs")
+    return not may(spec, who) or (kind == "closed" and steers) or waits or spec.name == "promote"
+
+
+@pytest.mark.parametrize("kind_of_request", ["own", "fork", "closed"])
+def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
+    world = talk.world
+    request = opened_request(talk, kind_of_request)
+    started = len(world.runs())
+    world.executor.usual = Hold()
+    wrong = []
+    for spec in COMMANDS:
+        assert Place.REQUEST in spec.places
+        text = line(spec, request)
+        sent = {who: talk.send(text, request, by=person(who)) for who in WHO}
+        world.settle()
+        if kind_of_request != "own" and spec.name != "ok-to-test":
+            assert len(world.runs()) == started, "nothing ran that nobody may run"
+        for who, comment in sent.items():
+            reaction = talk.reaction(comment)
+            assert reaction, f"{spec.name} by {who} was not acknowledged"
+            if (reaction == "refused") != refused(spec, who, kind_of_request):
+                wrong.append(f"{spec.name} by {who}: {reaction}")
+    assert wrong == []
+    privileged = [spec for spec in TABLE if spec.floor is Role.WRITE]
+    assert len(world.journal("command")) == len(privileged) * len(WHO)
+    mine = [body for body in talk.replies() if "Not done" in body or "Settled" in body]
+    assert len(mine) <= len(WHO), "one comment for each person's refusals"
+
+
+def test_every_command_on_a_commit(talk: Talk) -> None:
+    world = talk.world
+    sha = world.push("services/api/main.py")
+    world.run()
+    world.executor.usual = Hold()
+    for spec in (spec for spec in TABLE if Place.COMMIT in spec.places):
+        for who in WHO:
+            before = len(talk.replies())
+            comment = talk.say(line(spec, None), sha=sha, by=person(who))
+            # Nobody is the author of a commit: names in commits prove nothing.
+            role = "read" if who == AUTHOR else who
+            allowed = ORDER.index(role) >= ORDER.index(spec.role) and spec.name != "promote"
+            if world.kind is HostKind.GITHUB:
+                assert (talk.reaction(comment) == "refused") != allowed, f"{spec.name} by {who}"
+            told = any("Not done" in body for body in talk.replies()[before:])
+            assert told != allowed, f"{spec.name} by {who}"
