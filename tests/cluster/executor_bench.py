@@ -32,13 +32,13 @@ PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 SUCCESS = {"version": 1, "class": "succeeded", "message": "built", "digest": "sha256:" + "a" * 64}
 
 
-def eventually(check: Callable[[], object], seconds: float = 60.0) -> None:
+def eventually(check: Callable[[], object], seconds: float = 60.0, pause: float = 0.02) -> None:
     """Until `check` holds."""
     deadline = time.monotonic() + seconds
     while not check():
         if time.monotonic() > deadline:
             raise AssertionError("it did not come to pass")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 @dataclass
@@ -170,6 +170,19 @@ def spec(name: str | None = None, **more: Any) -> AttemptSpec:
 
 def stranger(**more: Any) -> AttemptSpec:
     return spec(trusted=False, recipe=RECIPE | {"push": None}, **more)
+
+
+class Later:
+    """Our clock a while from now; the server's stays."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def now(self) -> float:
+        return time.time() + self._seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from bot.executors.kubernetes.names import identity_of, object_name
 from bot.executors.kubernetes.watch import Place
 from bot.ports import AttemptSpec, CloneCredential, Temporary
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.executor_bench import Bench, make_bench, spec
+from tests.cluster.executor_bench import Bench, Later, make_bench, spec
 
 
 @pytest.fixture
@@ -120,19 +120,6 @@ def objects(bench: Bench, wanted: AttemptSpec) -> tuple[dict[str, object], dict[
         build_pod(wanted, pods, identity),
         build_secret(wanted, pods, identity, Credentials()),
     )
-
-
-class Later:
-    """Our clock a while from now; the server's stays."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def now(self) -> float:
-        return time.time() + self._seconds
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 def sweep(bench: Bench, seconds: float) -> None:

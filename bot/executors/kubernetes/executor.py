@@ -156,9 +156,7 @@ class KubernetesExecutor:
 
     def forget(self, name: str) -> None:
         """The Secret goes with its owner, the pod."""
-        pod = self._known(name) or self._fetch(name)
-        if pod is not None:
-            self._delete(pod, name)
+        self.cancel(name)
         self._logs.forget(name)
         self._hints.forget(name)
         self._log_pause.pop(name, None)
