@@ -17,8 +17,8 @@ from bot.core.events import Repository
 from bot.core.ids import HostKind, ImageKey
 from bot.core.plans import PlannedImage, PlannedNeed
 from bot.executors.kubernetes.executor import KubernetesExecutor
+from bot.flow import Ports
 from bot.housekeeping import Housekeeper
-from bot.intake import Ports
 from bot.ports import CloneCredential, HostFactory, Temporary
 from bot.records import BuildRow
 from bot.scheduling import Scheduler
