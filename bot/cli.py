@@ -367,6 +367,12 @@ def _setup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="write the secret again everywhere, after it was changed",
     )
     hooks.add_argument(
+        "--secret-file",
+        metavar="FILE",
+        help="a file with the secret instead of the config's last; - is standard input",
+    )
+    hooks.add_argument("--source", metavar="NAME", help="only this one (default: all)")
+    hooks.add_argument(
         "--repository",
         action="append",
         metavar="PATH",

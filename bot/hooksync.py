@@ -32,6 +32,9 @@ from bot.ports import HostError
 from bot.served import served
 from bot.settings import SettingsMistake, read_settings
 
+_MOST = 64 * 1024
+"""Bytes of a secret on standard input."""
+
 _SILENT = frozenset({HookFault.DISABLED, HookFault.REFUSED, HookFault.INACTIVE, HookFault.SECRET})
 """After these the host is asked to send something, so that it sees that all is well again."""
 
@@ -52,18 +55,32 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`secret`: write it again whatever the hooks look like; `only`: paths, none means all."""
+    """`secret`: write it again whatever the hooks look like; `only`: paths, none means all;
+    `source`: only this one; `secret_file`: instead of the config's, - is standard input."""
 
     dry_run: bool = False
     secret: bool = False
     only: frozenset[str] = frozenset()
+    source: str | None = None
+    secret_file: str | None = None
 
 
 def command(options: argparse.Namespace) -> int:
     """Prints one line for each webhook; 1 where one could not be put right."""
     clock = SystemClock()
     config = ConfigFile(read_settings().config, clock).current()
-    wish = Wish(options.dry_run, options.secret, frozenset(options.repository or ()))
+    wish = Wish(
+        options.dry_run,
+        options.secret,
+        frozenset(options.repository or ()),
+        options.source,
+        options.secret_file,
+    )
+    if wish.source is not None and wish.source not in config.sources:
+        known = ", ".join(config.sources)
+        raise SettingsMistake(f"there is no source {wish.source!r}; there are: {known}")
+    if wish.secret_file is not None and len(config.sources) > 1 and wish.source is None:
+        raise SettingsMistake("--secret-file is one source's: name it with --source")
     hosts = Hosts(config.sources, clock)
     code = 0
     try:
@@ -84,13 +101,15 @@ def _is_only_said(change: Change, wish: Wish) -> bool:
 def sync(config: CentralConfig, hosts: Hosts, wish: Wish) -> Iterator[Change]:
     """Source by source; what goes wrong in one repository keeps no other from its turn."""
     for source in config.sources.values():
+        if wish.source not in (None, source.name):
+            continue
         if source.app is not None:
             text = "a GitHub App has one webhook of its own: `pushwright doctor` looks at it"
             yield Change("skipped", source.name, "-", text)
             continue
         try:
             found = served(config, source, hosts.get(source.name))
-            secret = read_hook_secret(source)
+            secret = read_hook_secret(source, wish.secret_file)
             setup = hosts.setup(source.name)
         except (HostError, SettingsMistake) as error:
             yield Change("failed", source.name, "-", str(error))
@@ -145,18 +164,19 @@ class OneHook:
                 return Change("repaired", source, path, text)
 
 
-def read_hook_secret(source: Source) -> str:
+def read_hook_secret(source: Source, instead: str | None = None) -> str:
     """What the host is to be given: of several files the last, which is the newest while a secret
     is being changed. Raises SettingsMistake."""
     files = source.signing_key_files or source.webhook_secret_files
-    if not files:
-        raise SettingsMistake(f"source {source.name} has no webhook-secret-files")
     check = signatures.signing_key if source.signing_key_files else signatures.secret
+    file = instead or files[-1]
+    name = "standard input" if file == "-" else file
     try:
-        text = Path(files[-1]).read_bytes()
+        text = sys.stdin.buffer.read(_MOST) if file == "-" else Path(file).read_bytes()
         check(text)
         return text.strip().decode()
     except OSError as error:
-        raise SettingsMistake(f"{files[-1]} can't be read: {error.strerror}") from error
+        hint = "give it with --secret-file where the chart mounts it into web alone"
+        raise SettingsMistake(f"{name} can't be read: {error.strerror}; {hint}") from error
     except (signatures.WeakSecret, UnicodeDecodeError) as error:
-        raise SettingsMistake(f"{files[-1]}: the webhook secret {error}") from error
+        raise SettingsMistake(f"{name}: the webhook secret {error}") from error

@@ -125,8 +125,8 @@ class Cluster:
             return self.api.get(path, query, accept=accept)
         except NotFound as error:
             return Hidden(str(error), missing=True)
-        except Forbidden as error:
-            return Hidden(str(error))
+        except HostError as error:
+            return Hidden(str(error), forbidden=isinstance(error, Forbidden))
 
     def _dry_run(self, name: str, pod: Json) -> Json | Hidden:
         try:

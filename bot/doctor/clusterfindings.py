@@ -17,10 +17,16 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Instead of an object: it is not there (`missing`), or this account may not see it."""
+    """Instead of an object: it is not there (`missing`), this account may not see it
+    (`forbidden`), or the answer was none."""
 
     said: str
     missing: bool = False
+    forbidden: bool = False
+
+    @property
+    def why(self) -> str:
+        return "this account may not read it" if self.forbidden else f"not read: {self.said}"
 
 
 OLDEST = (1, 29)
@@ -49,7 +55,7 @@ def namespace(name: str, found: Json | Hidden) -> Finding:
     if isinstance(found, Hidden) and found.missing:
         return about.fail("it does not exist", f"kubectl create namespace {name}, or helm upgrade")
     if isinstance(found, Hidden):
-        return about.unknown("this account may not read it; the dry run shows what it lets in")
+        return about.unknown(f"{found.why}; the dry run shows what it lets in")
     if text_of(mapping(found.get("status")).get("phase")) == "Terminating":
         return about.fail("it is being removed", "wait for its end, then make it again")
     level = text_of(mapping(mapping(found.get("metadata")).get("labels")).get(_LEVEL))
@@ -67,7 +73,7 @@ def permissions(name: str, refused: Sequence[tuple[str, str]], untold: Sequence[
         for resource, verb in refused:
             by_resource.setdefault(resource, []).append(verb)
         text = "; ".join(f"{', '.join(verbs)} {one}" for one, verbs in by_resource.items())
-        remedy = f"add them to the bot's Role in {name} (docs/doctor.md has all of it)"
+        remedy = f"add them to the bot's Role in {name} (docs/secure.md has all of it)"
         return about.fail(f"this account may not: {text}", remedy)
     if untold:
         return about.unknown(f"not told for: {', '.join(untold)}")
@@ -110,7 +116,7 @@ def quotas(name: str, found: Json | Hidden, pod: Json, wanted: int) -> Finding:
     """How many builds the namespace's quotas leave room for. `wanted`: `limits.builds`."""
     about = About("cluster", f"quota of {name}")
     if isinstance(found, Hidden):
-        return about.unknown("this account may not read it", _OTHERS)
+        return about.unknown(found.why, _OTHERS)
     room, by = _room(found, _asked(pod))
     if room is None:
         return about.ok("none that counts for build pods")
@@ -155,7 +161,7 @@ def nodes(name: str, found: Json | Hidden, pod: Json) -> Finding:
     there now is not counted."""
     about = About("cluster", f"nodes for {name}")
     if isinstance(found, Hidden):
-        return about.unknown("this account may not read nodes", _OTHERS)
+        return about.unknown(found.why, _OTHERS)
     spec, asks = mapping(pod.get("spec")), pod_asks(pod, "requests")
     every = mappings(found.get("items"))
     chosen = [one for one in every if _selected(one, spec)]
@@ -168,14 +174,9 @@ def nodes(name: str, found: Json | Hidden, pod: Json) -> Finding:
     fitting = [one for one in chosen if _fits(one, asks)]
     if fitting:
         return about.ok(f"{len(fitting)} of {len(every)} could take a build ({shown_all(asks)})")
-    largest = {
-        key: max(
-            amounts(mapping(one.get("status")).get("allocatable")).get(key, Decimal(0))
-            for one in chosen
-        )
-        for key in asks
-    }
-    short = {key: largest[key] for key in asks if largest[key] < asks[key]}
+    rooms = [amounts(mapping(one.get("status")).get("allocatable")) for one in chosen]
+    largest = {key: max(room.get(key, asks[key]) for room in rooms) for key in asks}
+    short = {key: value for key, value in largest.items() if value < asks[key]}
     most = shown_all(short or largest)
     text = f"a build asks for {shown_all(asks)}; no node has that (most: {most})"
     return about.fail(text, "lower kubernetes.resources, or add a larger node")
@@ -216,7 +217,7 @@ def policies(name: str, found: Json | Hidden) -> Finding:
     """Whether anything keeps builds from the rest of the network, on paper."""
     about = About("cluster", f"network policies of {name}")
     if isinstance(found, Hidden):
-        return about.unknown("this account may not read them", f"{_OTHERS}, or try --deep")
+        return about.unknown(found.why, f"{_OTHERS}, or try --deep")
     names = [
         line_of(mapping(one.get("metadata")).get("name"), 60)
         for one in mappings(found.get("items"))
@@ -231,7 +232,7 @@ def thing(name: str, what: str, found: bool | Hidden, why: str) -> Finding:
     """A Secret or ConfigMap that build pods mount: `what` is `Secret npm`."""
     about = About("cluster", what)
     if isinstance(found, Hidden) and not found.missing:
-        return about.unknown(f"this account may not look for it in {name}", _OTHERS)
+        return about.unknown(f"{found.why} in {name}", _OTHERS)
     if found is not True:
         return about.fail(f"it is not in {name}; {why}", f"create it in {name}")
     return about.ok(f"it is in {name}")

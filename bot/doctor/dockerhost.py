@@ -12,6 +12,7 @@ from bot.builder.budget import Budget
 from bot.builder.clients import Kind, choose
 from bot.builder.outcome import BuildFailed
 from bot.core.centralconfig import CentralConfig
+from bot.core.daemons import flaws, sentence
 from bot.core.findings import About, Finding
 from bot.doctor.checks import Check
 from bot.executors.docker.daemon import Daemon
@@ -67,11 +68,21 @@ def daemon_findings(host: str, version: str, info: Mapping[str, object]) -> Iter
         yield about.fail(f"{version} has no BuildKit", "upgrade to docker 20.10 or later")
     else:
         yield about.ok(f"{version} at {host}")
+    yield from _flaws(version)
     if host.startswith("tcp://"):
         text = f"{host} is root on its machine for everybody who reaches that port"
         yield about.warn(text, "use the unix socket, or protect it by TLS and a firewall")
     yield from _storage(info)
     yield from _cgroup(info)
+
+
+def _flaws(version: str) -> Iterator[Finding]:
+    about = About("docker", "inline cache")
+    for flaw in flaws(version):
+        if flaw.lived_with:
+            yield about.ok(sentence(version, flaw))
+        else:
+            yield about.warn(f"dockerd {version}: {flaw.what} ({flaw.source})", flaw.todo)
 
 
 def _storage(info: Mapping[str, object]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from bot.configfile import missing_files
+from bot.configfile import credential_files, missing_files
 from bot.core import signatures
 from bot.core.centralconfig import CentralConfig, Source
 from bot.core.findings import About, Finding
@@ -38,13 +39,13 @@ def checks(settings: Settings, config: CentralConfig) -> Iterator[Check]:
 
 
 def files(config: CentralConfig) -> Iterator[Finding]:
-    """Every file that the config names can be read by this user."""
+    """Every file that the worker reads can be read by this user."""
     about = About("machine", "files")
-    missing = missing_files(config)
+    missing = missing_files(config, credential_files)
     for path, what, why in missing:
         yield about.fail(f"the file of {what} can't be read: {path}: {why}", "put it there")
     if not missing:
-        yield about.ok("all files that the config names can be read")
+        yield about.ok("all that the worker reads can be read")
 
 
 def secrets(config: CentralConfig) -> Iterator[Finding]:
@@ -61,13 +62,22 @@ def _secrets(source: Source) -> Iterator[Finding]:
     for path, understand in named:
         try:
             understand(Path(path).read_bytes())
-        except OSError:
-            wrong += 1  # `files` tells of it
+        except OSError as error:
+            wrong += 1
+            yield _unread(about, path, error)
         except signatures.WeakSecret as weak:
             wrong += 1
             yield about.fail(f"{path} {weak}", "make one with: openssl rand -hex 32")
     if not wrong:
         yield about.ok(f"{len(named)} readable and long enough")
+
+
+def _unread(about: About, path: str, error: OSError) -> Finding:
+    """The chart mounts webhook secrets into the web process alone."""
+    if isinstance(error, FileNotFoundError) and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return about.unknown(f"{path} is not mounted here; only the web process reads it")
+    text = f"{path} can't be read: {error.strerror or error}"
+    return about.fail(text, "put it there; make one with: openssl rand -hex 32")
 
 
 def git() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from bot.core.daemons import flaws
 from bot.core.findings import About, Finding
 from bot.core.podsettings import Kubernetes
 from bot.doctor.samples import Trial, sample
@@ -179,7 +180,11 @@ def images(result: Json, pod: Json) -> Iterator[Finding]:
     }
     daemon, client = line_of(result.get("daemon"), 60), line_of(result.get("client"), 60)
     digest = ids.get(DOCKERD, "").rpartition("://")[2]
-    yield About("cluster", "dockerd").ok(f"dockerd {daemon}, client {client}; to pin it: {digest}")
+    about = About("cluster", "dockerd")
+    yield about.ok(f"dockerd {daemon}, client {client}; to pin it: {digest or 'not told'}")
+    for flaw in flaws(daemon):
+        if not flaw.lived_with:
+            yield about.warn(f"dockerd {daemon}: {flaw.what} ({flaw.source})", flaw.todo)
 
 
 def _build(api: Api, kubernetes: Kubernetes, trial: Trial) -> tuple[Json, Ended]:

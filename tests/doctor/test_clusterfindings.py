@@ -16,7 +16,7 @@ from bot.doctor.probes import images, missed, network_findings
 from bot.doctor.quantities import amount, pod_asks, shown
 
 OK, WARN, FAIL, UNKNOWN = Result.OK, Result.WARN, Result.FAIL, Result.UNKNOWN
-NOT_THERE, FORBIDDEN = Hidden("no", missing=True), Hidden("no")
+NOT_THERE, FORBIDDEN = Hidden("no", missing=True), Hidden("no", forbidden=True)
 
 
 def container(name: str, cpu: str, memory: str) -> dict[str, Any]:

@@ -70,6 +70,28 @@ def test_a_changed_secret_is_written_where_it_is_asked_for(site: Site) -> None:
     assert site.hook.secret == SECRET + " anew"
 
 
+def test_a_secret_from_elsewhere(site: Site) -> None:
+    """As in the chart, whose worker has no sight of it."""
+    (site.folder / "secret").unlink()
+    ended = site.hooks()
+    assert (ended.code, "give it with --secret-file" in ended.err) == (1, True)
+    (site.folder / "elsewhere").write_text(SECRET + " there\n")
+    ended = site.hooks("--secret", "--secret-file", str(site.folder / "elsewhere"))
+    assert ended.code == 0
+    assert site.hook.secret == SECRET + " there"
+
+
+def test_one_source_alone(site: Site) -> None:
+    sources = deepcopy(site.config["sources"])
+    sources["second"] = dict(sources["forge"])
+    site.write(sources=sources, repositories=["forge:acme/shop", "second:acme/shop"])
+    assert len(site.hooks("--source", "second").out.splitlines()) == 1
+    ended = site.hooks("--source", "third")
+    assert (ended.code, "there are: forge, second" in ended.err) == (1, True)
+    ended = site.hooks("--secret-file", "x")
+    assert (ended.code, "name it with --source" in ended.err) == (1, True)
+
+
 def test_one_repository_alone(site: Site) -> None:
     second = site.host.create_repository("acme/api", private=True)
     site.host.set_role(second, "pushwright-bot", "admin")

@@ -63,15 +63,21 @@ def test_a_wrong_command_line_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("doctor", "--deeper").code == 2
 
 
-def test_files_and_secrets(github: Site) -> None:
+def test_files_and_secrets(github: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     (github.folder / "secret").write_text("short")
     found = github.doctor()
     result, text, remedy = found["forge", "webhook secrets"]
     assert (result, "is 5 bytes long" in text, "openssl" in remedy) == (FAIL, True, True)
     assert found["machine", "files"][0] is OK
     (github.folder / "secret").unlink()
+    result, text, _ = github.doctor()["forge", "webhook secrets"]
+    assert (result, f"{github.folder}/secret can't be read: No such file" in text) == (FAIL, True)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    result, text, _ = github.doctor()["forge", "webhook secrets"]
+    assert (result, "only the web process" in text) == (Result.UNKNOWN, True)
+    (github.folder / "token").unlink()
     result, text, _ = github.doctor()["machine", "files"]
-    assert (result, f"{github.folder}/secret: No such file" in text) == (FAIL, True)
+    assert (result, f"{github.folder}/token: No such file" in text) == (FAIL, True)
 
 
 def test_the_database(github: Site) -> None:
@@ -152,6 +158,10 @@ def test_what_a_daemon_says_of_itself() -> None:
     found = {one.check: one for one in daemon_findings(host, "29.1.0", slow)}
     assert found["storage"].result is WARN
     assert found["cgroup"].result is WARN
+    for version, wanted in (("27.0.3", WARN), ("20.10.24+dfsg1", OK), ("23.0.0", WARN)):
+        cache = [one for one in daemon_findings(host, version, {}) if one.check == "inline cache"]
+        assert wanted in [one.result for one in cache], version
+    assert not [one for one in daemon_findings(host, "29.1.0", {}) if one.check == "inline cache"]
     open_to_all = [one.result for one in daemon_findings("tcp://0.0.0.0:2375", "29.1.0", {})]
     assert WARN in open_to_all
     strange = list(daemon_findings(host, "", {"Driver": ["x"], "DockerRootDir": 7}))
