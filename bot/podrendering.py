@@ -10,7 +10,7 @@ import argparse
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bot.core.binding import allowed_patterns, rule_for
@@ -18,11 +18,12 @@ from bot.core.centralconfig import CentralConfig, Source
 from bot.core.centralfile import parse_central
 from bot.core.explain import named_as, offline_facts
 from bot.core.facts import EventFacts
-from bot.core.ids import BuildId, Digest, HostKind, ImageKey, Sha, SourceName, Trust
+from bot.core.ids import BuildId, Digest, HostKind, Sha, SourceName, Trust
 from bot.core.planning import plan as decide
 from bot.core.plans import ClaimWish, PlannedImage
 from bot.core.podsettings import PodMistake
 from bot.core.recipe import Attempt, attempt_document, final_recipe, recipe_hash
+from bot.core.reports_pods import Rendered, pod_json, yaml_text
 from bot.core.yamltree import CENTRAL_LIMITS
 from bot.executors.kubernetes.inputs import Credentials, build_secret
 from bot.executors.kubernetes.manifest import build_pod
@@ -47,16 +48,6 @@ _SHOWN = ("recipe.json", "hosts-")
 """What of the Secret is no secret: the recipe, and dockerd's mirror files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One image's pod and Secret. The Secret's values are texts, not base64, and hidden where they
-    are secret."""
-
-    image: ImageKey
-    pod: Mapping[str, object]
-    secret: Mapping[str, object]
-
-
 def render_pod(options: argparse.Namespace) -> int:
     """0 also where there is nothing to build; 1 for mistakes, with all of them."""
     try:
@@ -75,7 +66,7 @@ def render_pod(options: argparse.Namespace) -> int:
         waiting = next((wish.waiting for wish in made.claims if wish.waiting), None)
         return tell_ignored(waiting or made.note, as_json=options.json)
     if options.json:
-        print_json({"pods": [_json(one) for one in rendered]})
+        print_json({"pods": [pod_json(one) for one in rendered]})
     else:
         for one in rendered:
             print_lines(yaml_text(one).splitlines())
@@ -226,37 +217,3 @@ def _text(name: str, value: str) -> str:
         return HIDDEN
     text = base64.b64decode(value).decode()
     return json.dumps(json.loads(text), indent=1) + "\n" if name.endswith(".json") else text
-
-
-# -- output --------------------------------------------------------------------------------
-
-
-def _json(one: Rendered) -> dict[str, object]:
-    return {"image": one.image, "pod": one.pod, "secret": one.secret}
-
-
-def yaml_text(one: Rendered) -> str:
-    """Two documents; texts of several lines as they are."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Scripts and recipes are read by people."""
-
-        def ignore_aliases(self, _data: Any) -> bool:
-            return True
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in value else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    documents = [dict(one.secret), dict(one.pod)]
-    shown = yaml.dump_all(
-        json.loads(json.dumps(documents)),
-        Dumper=Dumper,
-        sort_keys=False,
-        explicit_start=True,
-        allow_unicode=False,
-        width=10_000,
-    )
-    return f"# {one.image}\n{shown}"

@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from bot.core.ids import HostKind, ImageKey
+from bot.core.reports_pods import Rendered, yaml_text
 from bot.executors.kubernetes.inputs import Credentials, build_secret
 from bot.executors.kubernetes.manifest import build_pod
 from bot.executors.kubernetes.names import identity_of
-from bot.podrendering import HIDDEN, NO_BUILD, Rendered, yaml_text
+from bot.podrendering import HIDDEN, NO_BUILD
 from tests.commands.running import GITHUB, GITLAB, Ended, asked
 from tests.scenarios.bot import opened
 

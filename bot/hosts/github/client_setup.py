@@ -19,6 +19,7 @@ from bot.core.hostfacts import (
     RepositoryAccess,
 )
 from bot.hosts.fields import Fields
+from bot.hosts.github import client_hooks as hooks
 from bot.hosts.github.client_access import AppAccess, TokenAccess, at, every
 from bot.hosts.github.client_answers import Answer
 from bot.hosts.github.client_credentials import AppTokens
@@ -89,11 +90,13 @@ class GitHubSetup:
 
     def _app_hook(self, app: AppAccess, events: frozenset[str]) -> FoundHook | None:
         try:
-            hook = app.about("/app/hook/config").read(lambda config: _hook_of(0, config, events))
+            hook = app.about("/app/hook/config").read(
+                lambda config: hooks.hook_of(0, config, events)
+            )
         except NotFound:
             return None
         answer = app.about("/app/hook/deliveries", {"per_page": _LOOKED})
-        return _with_deliveries(hook, answer) if hook.url else None
+        return hooks.with_deliveries(hook, answer) if hook.url else None
 
     def access(self, repository: Repository) -> RepositoryAccess:
         selector = _selector(repository)
@@ -113,7 +116,7 @@ class GitHubSetup:
         token, selector = self._by_token(), _selector(repository)
 
         def page(number: int) -> list[FoundHook]:
-            return token.ask("GET", selector, "/hooks", at(number)).each(_hook)
+            return token.ask("GET", selector, "/hooks", at(number)).each(hooks.hook)
 
         return [
             self._looked_at(selector, hook) if same_address(hook.url, wanted.url) else hook
@@ -122,16 +125,20 @@ class GitHubSetup:
 
     def _looked_at(self, selector: str, hook: FoundHook) -> FoundHook:
         path, query = f"/hooks/{hook.id}/deliveries", {"per_page": _LOOKED}
-        return _with_deliveries(hook, self._by_token().ask("GET", selector, path, query))
+        return hooks.with_deliveries(hook, self._by_token().ask("GET", selector, path, query))
 
     def create_hook(self, repository: Repository, wanted: WantedHook, secret: str) -> FoundHook:
         body = {
             "name": "web",
             "active": True,
             "events": [event.key for event in wanted.events],
-            "config": _config(wanted, secret),
+            "config": hooks.config(wanted, secret),
         }
-        return self._by_token().ask("POST", _selector(repository), "/hooks", body=body).read(_hook)
+        return (
+            self._by_token()
+            .ask("POST", _selector(repository), "/hooks", body=body)
+            .read(hooks.hook)
+        )
 
     def repair_hook(
         self, repository: Repository, hook: FoundHook, wanted: WantedHook, secret: str
@@ -140,7 +147,7 @@ class GitHubSetup:
         body = {
             "active": True,
             "add_events": [event.key for event in wanted.events],
-            "config": _config(wanted, secret),
+            "config": hooks.config(wanted, secret),
         }
         self._by_token().ask("PATCH", _selector(repository), f"/hooks/{hook.id}", body=body)
 
@@ -207,36 +214,6 @@ def _installation(fields: Fields) -> Installation:
         _permissions(fields),
         frozenset(fields.words("events")),
     )
-
-
-def _hook(fields: Fields) -> FoundHook:
-    hook = _hook_of(fields.number("id"), fields.inner("config"), frozenset(fields.words("events")))
-    return replace(hook, active=fields.flag("active", default=True))
-
-
-def _hook_of(number: int, config: Fields, events: frozenset[str]) -> FoundHook:
-    """The secret is shown as asterisks, and not at all where there is none."""
-    return FoundHook(
-        number,
-        config.prose("url") or "",
-        events,
-        secret=config.has("secret"),
-        signed=False,
-        json=config.values.get("content_type") == "json",
-        verify_tls=str(config.values.get("insecure_ssl", "0")) != "1",
-    )
-
-
-def _with_deliveries(hook: FoundHook, answer: Answer) -> FoundHook:
-    """Newest first: https://docs.github.com/en/rest/repos/webhooks#list-deliveries-for-a-repository-webhook"""
-    codes = answer.each(lambda row: row.values.get("status_code"))
-    known = [code if isinstance(code, int) else 0 for code in codes]
-    failed = sum(not 200 <= code < 300 for code in known)
-    return replace(hook, failed=failed, looked=len(known), last_code=known[0] if known else None)
-
-
-def _config(wanted: WantedHook, secret: str) -> Mapping[str, str]:
-    return {"url": wanted.url, "content_type": "json", "secret": secret, "insecure_ssl": "0"}
 
 
 def _scopes(answer: Answer) -> frozenset[str] | None:
