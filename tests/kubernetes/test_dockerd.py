@@ -126,6 +126,16 @@ def test_no_dockerd_without_a_cgroup_of_its_own(tree: Tree, shell: list[str]) ->
     assert "cgroup of this container" in done.stderr
 
 
+def test_a_cgroup_of_others_is_not_taken_for_ours(tree: Tree, shell: list[str]) -> None:
+    """A path that /proc tells may exist in another tree, with other processes in it."""
+    own = tree.version2(OURS, OURS)
+    (own / "cgroup.procs").write_text("1\n0\n")
+    elsewhere = tree.write("elsewhere/x", "").parent
+    done = tree.start(shell, elsewhere)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert not (own / "dind").exists()
+
+
 @pytest.mark.parametrize("kind", ["", "overlay"])
 def test_no_overlay_on_overlay(tree: Tree, shell: list[str], kind: str) -> None:
     own = tree.version2(OURS, OURS)
