@@ -17,6 +17,7 @@ LINE = 16 * 1024
 _RUNTIME = 50
 """Bytes that a container runtime adds to each line of the file in which it keeps the output."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _PATIENCE_MS = 10_000
 _PIPE_BUF = 4096
 
@@ -40,6 +41,8 @@ class Records:
         self._ring: deque[tuple[int, Mapping[str, object]]] = deque()
         self._ring_bytes = 0
         self._left_out = 0
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
 
     def phase(self, name: str, state: str, seconds: float = 0.0) -> None:
         self._emit({"k": "phase", "name": name, "state": state, "seconds": round(seconds, 3)})
@@ -55,8 +58,8 @@ class Records:
         self._emit({"k": "step", **hidden})
 
     def log(self, step: str, text: str) -> None:
-        """One line or a piece of one; redacted already by `LogStream`."""
-        record = {"k": "log", "s": self._redactor.text(step), "x": text}
+        """One line or a piece of one; `step` and `text` are redacted already, by `LogStream`."""
+        record = {"k": "log", "s": step, "x": text}
         if self._head > 0:
             self._head -= self._emit(record) + _RUNTIME
             return
@@ -82,7 +85,7 @@ class Records:
             return 0
         self._number += 1
         line = {"n": self._number, "t": round(time.time(), 3), **record}
-        data = json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
+        data = _encode(line).encode("ascii") + b"\n"
         try:
             self._write(data)
         except OSError:
@@ -92,10 +95,8 @@ class Records:
     def _write(self, data: bytes) -> None:
         # In pieces that a writable pipe takes without blocking: a reader that stopped reading must
         # not hold up the build for ever.
-        poll = select.poll()
-        poll.register(self._fd, select.POLLOUT)
         while data:
-            if not poll.poll(_PATIENCE_MS):
+            if not self._poll.poll(_PATIENCE_MS):
                 raise TimeoutError("nobody reads the standard output")
             written = os.write(self._fd, data[:_PIPE_BUF])
             data = data[written:]
@@ -107,7 +108,7 @@ class LogStream:
     def __init__(self, records: Records, redactor: Redactor, step: str) -> None:
         self._records = records
         self._redactor = redactor.fresh()
-        self._step = step
+        self._step = redactor.text(step)
         self._rest = b""
 
     def feed(self, data: bytes) -> None:

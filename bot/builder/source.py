@@ -119,7 +119,8 @@ class Fetcher:
         )
         if made.code != 0:
             raise BuildFailed(BuildClass.INTERNAL, f"git init: {_last(made)}")
-        self._git("config", "remote.origin.url", self._source.url)
+        if self._source.submodules or self._source.lfs:  # both work out addresses from it
+            self._git("config", "remote.origin.url", self._source.url)
 
     def _fetch(self, limits: Limits) -> None:
         """By the full id; a host may need a moment to show a commit, a network to come back."""
