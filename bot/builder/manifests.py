@@ -7,6 +7,7 @@ Docker config.json. https://github.com/opencontainers/distribution-spec/blob/mai
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import http.client
 import json
@@ -77,6 +78,17 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         )
 
 
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(http.client.HTTPSConnection, req, context=_trust())
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Made once, and only for https: it reads every certificate authority of the machine."""
+    return ssl.create_default_context()
+
+
 class Registry:
     """All registries of one run. `insecure`: hosts that may be asked over plain HTTP."""
 
@@ -88,10 +100,7 @@ class Registry:
         self._timeout = timeout
         self._headers: dict[str, str] = {}
         self._schemes: dict[str, str] = {}
-        # Once: it reads every certificate authority of the machine.
-        self._opener = urllib.request.build_opener(
-            _Redirects(), urllib.request.HTTPSHandler(context=ssl.create_default_context())
-        )
+        self._opener = urllib.request.build_opener(_Redirects(), _Https())
 
     def digest(self, reference: Reference) -> str | None:
         """None: there is no such manifest. Raises RegistryError."""

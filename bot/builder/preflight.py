@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.builder.manifests import Registry, RegistryError
 from bot.builder.references import parse_reference
 
-_AT_ONCE = 8
 _GO_ON = "the build goes on without it"
 
 
@@ -27,12 +26,17 @@ def look(registry: Registry, sources: Sequence[str]) -> Found:
 
     Threads live in here alone: the builder's children are started by a process with one thread.
     """
-    wanted = list(dict.fromkeys(sources))
-    if not wanted:
-        return Found((), ())
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda text: _ask(registry, text), wanted))
-    pairs = list(zip(wanted, answers, strict=True))
+    problems: dict[str, str | None] = dict.fromkeys(sources, " was not asked")
+
+    def ask(text: str) -> None:
+        problems[text] = _ask(registry, text)
+
+    asking = [threading.Thread(target=ask, args=(text,)) for text in problems]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    pairs = list(problems.items())
     return Found(
         tuple(text for text, problem in pairs if problem is None),
         tuple(

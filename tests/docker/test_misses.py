@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.builder.classes import BuildClass
 from bot.builder.clients import Client, Kind
 from bot.builder.commands import build_call, unsupported
 from bot.builder.daemon import DaemonFacts
 from bot.builder.dockerfile import chain_of, instruction_of, read_stages
 from bot.builder.misses import Offer, Reading, summarise
-from bot.builder.outcome import CacheSummary
+from bot.builder.outcome import LIMIT, CacheSummary, Result, encode
 from bot.builder.progress import Plain, RawJson, Vertex
 from bot.builder.recipe import Recipe, parse
 from bot.builder.tree import Inputs
+from bot.executors.results import read_result
 
 DOCKERFILE = """\
 FROM base AS deps
@@ -159,6 +162,22 @@ def test_plain_output_names_a_step_that_printed_after_marked_hits() -> None:
     found = plain(f"#6 {NAMES['deps']}", "#6 CACHED", f"#7 {NAMES['app']}", "#7 CACHED", *ran)
     assert (found.hits, found.steps) == (2, 3)
     assert found.first_miss == "[stage-2 3/3] RUN make (Dockerfile:9)"
+
+
+def test_what_the_builder_writes_is_what_the_bot_reads() -> None:
+    summary = CacheSummary(2, 5, 7, "[2/3] RUN x", 3, 1, "why so", "deps, app", 2.5)
+    result = Result(kind=BuildClass.SUCCEEDED, cache=summary, client="buildx 1", daemon="29.2.0")
+    found = read_result(encode(result))
+    assert found is not None
+    assert asdict(found.cache) == asdict(summary)
+    assert (found.client, found.daemon) == ("buildx 1", "29.2.0")
+
+
+def test_a_long_summary_stays_within_a_termination_message() -> None:
+    long = "x" * 9000
+    summary = CacheSummary(1, 2, 3, long, 4, 5, long, long, 1e9)
+    result = Result(message=long, cache=summary, warnings=[long] * 9, client=long, daemon=long)
+    assert len(encode(result)) <= LIMIT
 
 
 # -- what reaches the build command ----------------------------------------------------------------

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from bot.core.builds import LogLine, OutcomeClass, Place
+from bot.core.builds import CacheUse, LogLine, OutcomeClass, Place
 from bot.core.ids import HostKind
 from bot.web import pages
 from bot.web.app import SECURITY_HEADERS, create_app
 from bot.web.sources import ConfiguredSources
-from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor
+from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor, Succeed
 from tests.scenarios.bot import FILES, World
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\x00"
@@ -170,6 +170,28 @@ def test_the_document_of_a_build(world: World, browser: FlaskClient) -> None:
     (claim,) = found["wanted_by"]
     assert (claim["kind"], claim["name"]) == ("branch", "main")
     assert claim["tags"] == ["reg.test/acme/shop/api:main"]
+
+
+def test_a_page_says_what_its_cache_gave_and_what_it_was_built_with(
+    world: World, browser: FlaskClient
+) -> None:
+    first, why = (
+        "[2/3] COPY . . (Dockerfile:2)",
+        "its files, their modes or the instruction changed",
+    )
+    use = CacheUse(1, 3, 2048, first_miss=first, found=1, why=why)
+    world.executor.usual = Succeed(cache=use, daemon="20.10.24")
+    sha = world.push(FILES)
+    world.run()
+    page = link(world, sha)
+    html = text(browser, page)
+    assert "1 of 3 steps" in html
+    assert f"first miss: <code>{first}</code> ({why})" in html
+    assert "dockerd 20.10.24" in html
+    assert "every second build misses" in html
+    found = document(browser, page)
+    assert (found["first_miss"], found["miss_why"]) == (first, why)
+    assert found["built_with"] == "dockerd 20.10.24"
 
 
 def test_the_document_of_a_plan_says_what_is_built_and_what_is_not(

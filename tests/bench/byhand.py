@@ -2,7 +2,7 @@
 
 One registry, one daemon that is emptied before every single build, the two ways in turns. Both read
 the inline cache of the way's own first image. Measured from the first command to the pushed image;
-waiting for dockerd is not in it, on either side (the article's, on TCP without TLS, takes 16 s).
+waiting for dockerd is not in it, on either side (on TCP without TLS, as in 2019, it takes 16 s).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Ways:
     def their_way(self, *, cold: bool) -> float:
         self.count += 1
         source = self.folder / f"clone{self.count}"
-        name = f"{self.site.registry.host}/article/{self.site.name}:{self.count}"
+        name = f"{self.site.registry.host}/by-hand/{self.site.name}:{self.count}"
         sources = [] if cold else ["--cache-from", self.theirs]
         build = [str(self.site.client), "build", "--network=none", "--tag", name, *sources]
         build += (
@@ -110,18 +110,18 @@ class Ways:
 
 def measure(_seconds: float) -> list[Row]:
     if os.geteuid() != 0:
-        return [Row("article's way", None, "", note="daemons of its own need root")]
+        return [Row("by hand", None, "", note="daemons of its own need root")]
     rows: list[Row] = []
     for name, program in ((DEBIAN_DOCKER, debian_dockerd()), (DOCKER29, built_dockerd())):
         if program is None:
-            rows.append(Row(f"{name}: article's way", None, "", note="make deps; make tools"))
+            rows.append(Row(f"{name}: by hand", None, "", note="make deps; make tools"))
         else:
             rows += _on(name, program)
     return rows
 
 
 def _on(name: str, program: DaemonProgram) -> list[Row]:
-    with TemporaryDirectory(prefix="pw-article-") as made:
+    with TemporaryDirectory(prefix="pw-byhand-") as made:
         folder = Path(made)
         for part in ("docker", "work"):
             (folder / part).mkdir()
@@ -145,4 +145,4 @@ def _row(ways: Ways, title: str, changed: str | None) -> Row:
         theirs.append(ways.their_way(cold=changed is None))
     note = f"medians of {ROUNDS}: {median(ours):.2f} s and {median(theirs):.2f} s"
     ratio = median(ours) / median(theirs)
-    return Row(f"{ways.site.name}, {title}: ours / article's", ratio, "times", TARGET, note)
+    return Row(f"{ways.site.name}, {title}: ours / by hand", ratio, "times", TARGET, note)
