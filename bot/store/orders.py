@@ -94,7 +94,9 @@ def _first(tx: Connection, leased: LeasedRepository, told: Obeyed, now: float) -
         handled_at=now,
         next_at=NEVER if told.reaction is None else now,
     )
-    return tx.execute(insert.on_conflict_do_nothing()).rowcount == 1
+    # Not its row count: psycopg tells none of an INSERT that SQLAlchemy makes so.
+    made = insert.on_conflict_do_nothing().returning(answered_comment.c.comment_id)
+    return tx.execute(made).first() is not None
 
 
 def _approve(tx: Connection, row_id: int, approved: Approval) -> None:

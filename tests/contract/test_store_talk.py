@@ -1,0 +1,318 @@
+"""Comments in the store: each handled once and in one transaction, what is known when an approval
+is decided, reactions and replies with leases; on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.core.approvals import Approval, Standing, Waiting
+from bot.core.builds import BuildState
+from bot.core.conversation import Reaction, Spot
+from bot.core.ids import ImageKey, Sha, Trust
+from bot.core.plans import ClaimKind, Plan, Withdrawal
+from bot.core.reports import CommitStatus, StatusState
+from bot.records import Decided, Delivery, JournalEntry, LeasedRepository, LeaseLost
+from bot.records_talk import Obeyed, Reply, SkipImage, StopBuilds
+from bot.store import SqlStore
+from tests.contract.databases import (
+    LEASE,
+    SOURCE,
+    Bench,
+    branch,
+    image,
+    incoming,
+    request_,
+    sha,
+)
+
+SPOT = Spot(70, number=7)
+DAY = 86400.0
+DAYS = {"bodies": 14, "deliveries": 90, "logs": 30, "builds": 180}
+
+
+def delivery(bench: Bench, name: str = "comment") -> Delivery:
+    bench.store.put_deliveries([incoming(name, bench.tick())])
+    found = bench.store.claim_delivery(bench.tick(), LEASE)
+    assert found is not None
+    return found
+
+
+def obey(bench: Bench, told: Obeyed, name: str = "comment") -> bool:
+    arrived = delivery(bench, name)
+    leased = lease(bench)
+    try:
+        return bench.store.obey(leased, told, arrived, bench.tick())
+    finally:
+        bench.store.release_repository(leased)
+
+
+def lease(bench: Bench) -> LeasedRepository:
+    leased = bench.store.lease_repository(bench.row.id, bench.tick(), LEASE)
+    assert leased is not None
+    return leased
+
+
+def told(spot: Spot = SPOT, **more: Any) -> Obeyed:
+    return Obeyed(spot, 5, "done as asked", Reaction.ACCEPTED, **more)
+
+
+def reasons(store: SqlStore) -> list[tuple[object, object]]:
+    return [(row["state"], row["reason"]) for row in store.deliveries(10)]
+
+
+def test_a_comment_is_obeyed_once(bench: Bench) -> None:
+    entry = JournalEntry(1.0, "command", "@ada: /build")
+    hint = incoming("comment:1:0", 1.0)
+    reply = Reply("<!-- m -->", "body", 7)
+    whole = told(hints=(hint,), entries=(entry,), replies=(reply,))
+    assert not bench.store.obeyed(bench.row.id, SPOT)
+    assert obey(bench, whole)
+    assert bench.store.obeyed(bench.row.id, SPOT)
+    assert not obey(bench, whole, "comment-again")
+    found = [one for one in bench.store.entries() if one.kind == "command"]
+    assert [one.text for one in found] == ["@ada: /build"]
+    assert len(bench.store.due_replies(bench.tick(), LEASE, 10)) == 1
+    assert ("done", "done as asked") in reasons(bench.store)
+    assert ("done", "this comment was handled before") in reasons(bench.store)
+
+
+def test_comments_on_requests_and_commits_may_have_one_number(bench: Bench) -> None:
+    assert obey(bench, told())
+    assert obey(bench, told(Spot(70, sha=sha(1))), "on-commit")
+    assert {one.spot for one in bench.store.due_reactions(bench.tick(), LEASE, 10)} == {
+        SPOT,
+        Spot(70, sha=sha(1)),
+    }
+
+
+def test_nothing_is_written_without_the_lease(bench: Bench) -> None:
+    arrived, leased = delivery(bench), lease(bench)
+    later = bench.store.lease_repository(bench.row.id, bench.tick(LEASE + 1), LEASE)
+    assert later is not None
+    with pytest.raises(LeaseLost):
+        bench.store.obey(leased, told(), arrived, bench.now)
+    assert not bench.store.obeyed(bench.row.id, SPOT)
+    # Nor is anything where the delivery went to somebody else meanwhile.
+    with pytest.raises(LeaseLost):
+        bench.store.obey(later, told(), replace(arrived, fence=0), bench.now)
+    assert not bench.store.obeyed(bench.row.id, SPOT)
+
+
+def test_how_many_comments_of_a_person(bench: Bench) -> None:
+    for n in range(3):
+        obey(bench, told(Spot(n, number=7)), f"c{n}")
+    assert bench.store.obeyed_since(SOURCE, 5, 0.0) == 3
+    assert bench.store.obeyed_since(SOURCE, 6, 0.0) == 0
+    assert bench.store.obeyed_since("other", 5, 0.0) == 0
+    assert bench.store.obeyed_since(SOURCE, 5, bench.now) == 1
+
+
+# -- effects ---------------------------------------------------------------------------------
+
+
+def test_stopping_leaves_what_another_ref_wants(bench: Bench) -> None:
+    bench.push(request_(sha(1), image("api", sha(1)), image("web", sha(1))))
+    bench.push(branch(sha(1), image("web", sha(1))))
+    stop = StopBuilds(ClaimKind.REQUEST, "7", (), "cancelled by @ada")
+    obey(bench, told(stops=(stop,)))
+    states = {
+        view.image: (view.build.state, view.build.reason)
+        for claim in bench.store.claims_of(bench.row.id, ClaimKind.REQUEST, "7", sha(1))
+        for view in claim.images
+    }
+    assert states["api"] == (BuildState.CANCELLED, "cancelled by @ada")
+    assert states["web"][0] is BuildState.QUEUED
+    shared = bench.store.shared_builds(bench.row.id, ClaimKind.REQUEST, "7", sha(1))
+    (web,) = [b.id for b, _ in bench.store.find_builds() if b.image == "web"]
+    assert shared == {web}
+
+
+def test_stopping_one_image(bench: Bench) -> None:
+    bench.push(request_(sha(1), image("api", sha(1)), image("web", sha(1))))
+    stop = StopBuilds(ClaimKind.REQUEST, "7", (ImageKey("web"),), "cancelled by @ada")
+    obey(bench, told(stops=(stop,)))
+    found = {build.image: build.state for build, _ in bench.store.find_builds()}
+    assert found == {"api": BuildState.QUEUED, "web": BuildState.CANCELLED}
+
+
+def test_a_skipped_image_is_told_to_its_report(bench: Bench) -> None:
+    bench.push(request_(sha(1), image("api", sha(1))))
+    (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    bench.store.want_statuses(report, [], bench.now, None)
+    skip = SkipImage(sha(1), "", ImageKey("api"), "skipped by @ada")
+    obey(bench, told(skips=(skip,)))
+    (again,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    assert again.skips == {"api": "skipped by @ada"}
+    other = SkipImage(sha(1), "", ImageKey("api"), "skipped by @olga")
+    obey(bench, told(Spot(71, number=7), skips=(other,)), "again")
+    bench.store.want_statuses(again, [], bench.now, None)
+    (last,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    assert last.skips == {"api": "skipped by @olga"}
+
+
+# -- approvals -------------------------------------------------------------------------------
+
+
+def approve(bench: Bench, commit: Sha, seconds: float = DAY) -> Approval:
+    return Approval(7, commit, 5, "ada", "write", bench.now, bench.now + seconds)
+
+
+def standing(bench: Bench, commit: Sha) -> Standing:
+    return bench.store.standing(bench.row.id, 7, commit, bench.now)
+
+
+def test_an_approval_is_for_one_commit_of_one_request_and_lapses(bench: Bench) -> None:
+    before = bench.store.repository_state(bench.row.id).version
+    obey(bench, told(approvals=(approve(bench, sha(1), 100.0),)))
+    state = bench.store.repository_state(bench.row.id)
+    assert state.version != before, "a plan made without it is stale"
+    assert list(state.approvals) == [("request/7", sha(1))]
+    assert standing(bench, sha(1)).approved_until is not None
+    assert standing(bench, sha(2)).approved_until is None
+    assert bench.store.standing(bench.row.id, 8, sha(1), bench.now).approved_until is None
+    bench.tick(100)
+    assert standing(bench, sha(1)).approved_until is None
+
+
+def named(bench: Bench, commit: Sha) -> None:
+    leased = lease(bench)
+    version = bench.store.repository_state(bench.row.id).version
+    decided = Decided(Plan("seen"), named=("7", commit))
+    bench.store.apply_plan(leased, version, decided, None, bench.tick())
+    bench.store.release_repository(leased)
+
+
+def test_other_heads_are_remembered_with_when_they_were_last_named(bench: Bench) -> None:
+    assert standing(bench, sha(1)).other_seen_at is None
+    named(bench, sha(1))
+    assert standing(bench, sha(1)).other_seen_at is None
+    named(bench, sha(2))
+    first = standing(bench, sha(1)).other_seen_at
+    assert first == bench.now
+    named(bench, sha(2))
+    assert standing(bench, sha(1)).other_seen_at == bench.now > first
+
+
+def waiting(bench: Bench, commit: Sha) -> CommitStatus:
+    text = f"waiting for /ok-to-test {commit}"
+    bench.push(request_(commit, trust=Trust.UNTRUSTED, waiting=text))
+    status = CommitStatus("pushwright", StatusState.PENDING, text, None, "topic")
+    (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    bench.store.want_statuses(report, [(status, False)], bench.tick(), None)
+    return status
+
+
+def test_a_head_waits_once_the_host_took_the_status_that_says_so(bench: Bench) -> None:
+    waiting(bench, sha(1))
+    assert standing(bench, sha(1)).waiting is None
+    (wanted,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    assert standing(bench, sha(1)).waiting is None
+    bench.store.status_applied(wanted, bench.tick(), bench.now + 30, 555.0)
+    assert standing(bench, sha(1)).waiting == Waiting(sha(1), bench.now, 555.0)
+    applied_at = bench.now
+    # Reading it back, a lease later, is no new acceptance.
+    (check,) = bench.store.due_statuses(bench.tick(31), LEASE, 10)
+    bench.store.status_applied(check, bench.tick(), None)
+    assert standing(bench, sha(1)).waiting == Waiting(sha(1), applied_at, 555.0)
+
+
+def test_a_status_that_says_something_else_by_now_is_no_waiting(bench: Bench) -> None:
+    waiting(bench, sha(1))
+    (wanted,) = bench.store.due_statuses(bench.tick(), LEASE, 10)
+    bench.store.status_applied(wanted, bench.tick(), None, 555.0)
+    gone = Withdrawal(ClaimKind.REQUEST, "7", "cancelled", "closed")
+    bench.apply(Plan("", withdraw=(gone,)))
+    other = CommitStatus("pushwright", StatusState.CANCELLED, "closed", None, "topic")
+    (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    bench.store.want_statuses(report, [(other, True)], bench.tick(), None)
+    assert standing(bench, sha(1)).waiting is None
+
+
+def test_deliveries_that_came_earlier(bench: Bench) -> None:
+    arrived = delivery(bench)
+    assert not bench.store.undecided_before(SOURCE, arrived.received_at)
+    bench.store.put_deliveries([incoming("earlier", arrived.received_at - 1)])
+    assert bench.store.undecided_before(SOURCE, arrived.received_at)
+    assert not bench.store.undecided_before("other", arrived.received_at)
+
+
+# -- reactions and replies -------------------------------------------------------------------
+
+
+def test_a_reaction_is_written_by_one_and_tried_again_later(bench: Bench) -> None:
+    obey(bench, told())
+    assert bench.store.talk_due(SOURCE, bench.now)
+    assert not bench.store.talk_due("other", bench.now)
+    (first,) = bench.store.due_reactions(bench.tick(), LEASE, 10)
+    assert (first.spot, first.reaction, first.tries) == (SPOT, Reaction.ACCEPTED, 0)
+    assert bench.store.due_reactions(bench.tick(), LEASE, 10) == []
+    bench.store.reaction_delayed(first, bench.now + 60, "502")
+    assert not bench.store.talk_due(SOURCE, bench.now)
+    assert bench.store.due_reactions(bench.tick(59), LEASE, 10) == []
+    (second,) = bench.store.due_reactions(bench.tick(1), LEASE, 10)
+    assert second.tries == 1
+    with pytest.raises(LeaseLost):
+        bench.store.reaction_done(first)
+    bench.store.reaction_done(second)
+    assert bench.store.due_reactions(bench.tick(DAY), LEASE, 10) == []
+
+
+def test_no_reaction_where_none_is_wanted(bench: Bench) -> None:
+    obey(bench, Obeyed(SPOT, 5, "answered in words", None))
+    assert bench.store.due_reactions(bench.tick(), LEASE, 10) == []
+
+
+def test_a_reply_is_edited_and_a_deleted_one_stays_away(bench: Bench) -> None:
+    mark = "<!-- refused -->"
+    obey(bench, told(replies=(Reply(mark, "one", 7),)))
+    (first,) = bench.store.due_replies(bench.tick(), LEASE, 10)
+    assert (first.reply.body, first.remote_id) == ("one", None)
+    # It changes while it is written.
+    obey(bench, told(Spot(71, number=7), replies=(Reply(mark, "two", 7),)), "second")
+    bench.store.reply_done(first, 99)
+    (second,) = bench.store.due_replies(bench.tick(), LEASE, 10)
+    assert (second.reply.body, second.remote_id) == ("two", 99)
+    bench.store.reply_done(second, None, gone=True)
+    obey(bench, told(Spot(72, number=7), replies=(Reply(mark, "three", 7),)), "third")
+    assert bench.store.due_replies(bench.tick(), LEASE, 10) == []
+
+
+def test_settling_writes_nothing_where_nothing_was_refused(bench: Bench) -> None:
+    settled = Reply("<!-- refused -->", "settled", 7)
+    obey(bench, told(settles=settled))
+    assert bench.store.due_replies(bench.tick(), LEASE, 10) == []
+    refused = Reply("<!-- refused -->", "no", 7)
+    obey(bench, told(Spot(71, number=7), replies=(refused,)), "second")
+    (wanted,) = bench.store.due_replies(bench.tick(), LEASE, 10)
+    bench.store.reply_done(wanted, 99)
+    obey(bench, told(Spot(72, number=7), settles=settled), "third")
+    (again,) = bench.store.due_replies(bench.tick(), LEASE, 10)
+    assert (again.reply.body, again.remote_id) == ("settled", 99)
+    bench.store.reply_delayed(again, bench.now + 5, "502")
+    assert bench.store.due_replies(bench.tick(4), LEASE, 10) == []
+    (last,) = bench.store.due_replies(bench.tick(1), LEASE, 10)
+    assert last.tries == 1
+
+
+def test_a_reply_on_a_commit(bench: Bench) -> None:
+    obey(bench, told(Spot(70, sha=sha(1)), replies=(Reply("<!-- a -->", "x", sha=sha(1)),)))
+    (wanted,) = bench.store.due_replies(bench.tick(), LEASE, 10)
+    assert (wanted.reply.number, wanted.reply.sha) == (None, sha(1))
+
+
+def test_old_comments_and_approvals_are_removed(bench: Bench) -> None:
+    skip = SkipImage(sha(1), "", ImageKey("api"), "skipped")
+    obey(bench, told(approvals=(approve(bench, sha(1)),), skips=(skip,)))
+    named(bench, sha(2))
+    bench.store.housekeeping(bench.now + 89 * DAY, DAYS)
+    assert bench.store.obeyed(bench.row.id, SPOT)
+    bench.store.housekeeping(bench.now + 91 * DAY, DAYS)
+    assert not bench.store.obeyed(bench.row.id, SPOT)
+    assert bench.store.repository_state(bench.row.id).approvals
+    counts = bench.store.housekeeping(bench.now + 190 * DAY, DAYS)
+    assert counts["approvals"] >= 2
+    assert counts["skips"] == 1
+    assert not bench.store.repository_state(bench.row.id).approvals
