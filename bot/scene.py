@@ -3,6 +3,7 @@ what each of its commands comes to."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from bot.core import reports_answers as answers
@@ -12,6 +13,7 @@ from bot.core.ids import Sha
 from bot.core.logtext import log_texts
 from bot.core.orders import Act, Answer, Approve, Refuse, ShowLog, Situation, decide
 from bot.core.plans import ClaimKind
+from bot.core.rulings import read_rulings
 from bot.flow import Ports
 from bot.obeying import Done, Heard, Present
 from bot.ports import GitHost
@@ -49,6 +51,8 @@ class Scene:
         if isinstance(key, Refuse):
             return Done(command, key, self._situation(ClaimKind.BRANCH, ""), "")
         here = self._certain(command, self._situation(*_kind(key)))
+        if command.name == "why":
+            here = replace(here, rules=self._rules(here))
         act = Answer(self._help(command)) if command.name == "help" else decide(command, here)
         if isinstance(act, Approve):
             self._approved_until = act.approval.until
@@ -115,6 +119,12 @@ class Scene:
         if here.now - delivery.received_at < _UNDECIDED:
             raise NotYet("deliveries before it are not decided yet")
         return replace(here, standing=replace(here.standing, other_seen_at=here.now))
+
+    def _rules(self, here: Situation) -> answers.Rules:
+        """What was kept with the delivery that claimed the commit; nothing after its retention."""
+        row_id = self._leased.row.id
+        kept = self._ports.store.explained(row_id, here.kind, here.name, here.sha)
+        return read_rulings(json.loads(kept).get("rules")) if kept else {}
 
     def _help(self, command: Command) -> str:
         heard = self._heard

@@ -36,6 +36,9 @@ class Talk(Protocol):
     ) -> frozenset[BuildId]:
         """Builds of the commit that live claims of other refs or requests want."""
 
+    def explained(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> str | None:
+        """The JSON that was kept with the delivery that made the newest claim of them."""
+
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing: ...
 
     def undecided_before(self, source: str, received_at: float) -> bool:

@@ -101,6 +101,7 @@ class Situation:
     refused: str | None = None
     shared: frozenset[BuildId] = frozenset()
     """Builds that another ref or request wants as well."""
+    rules: answers.Rules = field(default_factory=dict)
 
     @property
     def live(self) -> Sequence[ClaimLike]:
@@ -151,7 +152,7 @@ def _status(_command: Command, here: Situation, images: tuple[ImageKey, ...]) ->
 
 
 def _why(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
-    return Answer(answers.why(here.claims, here.sha, images))
+    return Answer(answers.why(here.claims, here.sha, images, here.rules))
 
 
 def _built(command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,12 +12,16 @@ from bot.core.ids import BuildId, Digest, ImageKey, Role, Sha
 from bot.core.reports_images import live_state, withdrawn_state
 from bot.core.reports_rows import ClaimLike, ImageLike
 from bot.core.reports_rows import Known as _Known
+from bot.core.rulings import Ruling, word
 
 CLOSED: Final = "the request is closed; open it again first"
 GHOST: Final = "the account of this comment is gone"
 NOTHING_RUNS: Final = "nothing runs and nothing is queued"
 NO_FORK: Final = "this request comes from the repository itself and needs no approval"
 NO_PROMOTION: Final = "/promote is not supported yet; nothing was copied"
+
+Rules = Mapping[str, Sequence[Ruling]]
+"""By image, as they were kept with the delivery that claimed the commit."""
 
 _SECTIONS: Final = 60_000
 """Characters of one comment; the host's bound is 65,536."""
@@ -192,22 +196,22 @@ def _said(claims: Sequence[ClaimLike]) -> str:
     return "Nothing was planned for this commit." if not claims else ""
 
 
-def why(claims: Sequence[ClaimLike], sha: Sha, images: Sequence[ImageKey]) -> str:
-    """Each image with its verdict and the rule that decided."""
+def why(claims: Sequence[ClaimLike], sha: Sha, images: Sequence[ImageKey], rules: Rules) -> str:
+    """Each image with its verdict, the rule that decided, and what every rule said."""
     lines = [f"What was decided for `{sha[:12]}`:", ""]
     views = _views(claims)
     rows = [
-        f"| {escaped(view.image)} | BUILD | {escaped(view.why)} |"
+        f"| {escaped(view.image)} | BUILD | {escaped(view.why)} | {_ruled(view.image, rules)} |"
         for view, _ in views
         if not images or view.image in images
     ]
     rows += [
-        f"| {escaped(one.image)} | SKIP | {escaped(one.why)} |"
+        f"| {escaped(one.image)} | SKIP | {escaped(one.why)} | {_ruled(one.image, rules)} |"
         for one in _left_out(claims, {view.image for view, _ in views})
         if not images or one.image in images
     ]
     if rows:
-        lines += ["| image | | why |", "|---|---|---|", *rows]
+        lines += ["| image | | why | rules |", "|---|---|---|---|", *rows]
     said = _said(claims)
     if said:
         lines += ["", escaped(said)]
@@ -215,6 +219,12 @@ def why(claims: Sequence[ClaimLike], sha: Sha, images: Sequence[ImageKey]) -> st
     if trust is not None:
         lines += ["", f"Event: {escaped(_event(trust))}."]
     return "\n".join(lines)
+
+
+def _ruled(image: str, rules: Rules) -> str:
+    """`yes branches: branches main matched main; no paths: …`; `-` where a rule only informs."""
+    found = rules.get(image, ())
+    return escaped("; ".join(f"{word(one)} {one.rule}: {one.why}" for one in found))
 
 
 def _event(claim: ClaimLike) -> str:

@@ -129,7 +129,7 @@ def _skip(facts: EventFacts) -> Ruling:
     told = token or ("push option ci.skip" if event.skip_asked else None)
     if told is None:
         return Ruling("skip", True, f"neither {', '.join(SKIP_TOKENS)} nor push option ci.skip")
-    if _by_hand(facts):
+    if facts.by_hand:
         return Ruling("skip", None, f"{told} does not count: somebody asked")
     return Ruling("skip", False, f"{told} asks for no build")
 
@@ -153,11 +153,9 @@ def _paths(facts: EventFacts, ask: Asked, image: Image) -> Ruling | None:
     assert_never(changed)
 
 
-def _by_hand(facts: EventFacts) -> bool:
-    return bool(facts.only)
-
-
 def _by_name(facts: EventFacts, image: Image) -> Ruling | None:
+    if facts.anyway:
+        return Ruling("asked", True, "somebody asked for all: what changed does not count")
     if not facts.only:
         return None
     named = image.key in facts.only
@@ -188,6 +186,9 @@ def _trust(facts: EventFacts) -> Ruling:
             return Ruling("trust", False, f"{text}; {facts.refused}")
         return Ruling("trust", True, text)
     reason = f"; {facts.refused}" if facts.refused else ""
+    if facts.approved:
+        text = f"untrusted: the commit of a fork, which was approved{reason}"
+        return Ruling("trust", not facts.refused, text)
     return Ruling("trust", False, f"untrusted: the commit of a fork waits for /ok-to-test{reason}")
 
 

@@ -162,6 +162,24 @@ def claims_of(
     return views.claims(tx, query)
 
 
+def explained(tx: Connection, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> str | None:
+    query = (
+        select(inbox_table.c.plan)
+        .join(claim, claim.c.inbox_id == inbox_table.c.id)
+        .where(
+            claim.c.repository_id == row_id,
+            claim.c.kind == kind,
+            claim.c.name == name,
+            claim.c.sha == sha,
+            inbox_table.c.plan.is_not(None),
+        )
+        .order_by(claim.c.id.desc())
+        .limit(1)
+    )
+    found: str | None = tx.execute(query).scalar()
+    return found
+
+
 def shared_builds(
     tx: Connection, row_id: int, kind: ClaimKind, name: str, sha: Sha
 ) -> frozenset[BuildId]:

@@ -39,6 +39,9 @@ class TalkStore:
     ) -> frozenset[BuildId]:
         return self._database.read(orders.shared_builds, row_id, kind, name, sha)
 
+    def explained(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> str | None:
+        return self._database.read(orders.explained, row_id, kind, name, sha)
+
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing:
         return self._database.read(orders.standing, row_id, number, sha, now)
 

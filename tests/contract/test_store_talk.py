@@ -123,8 +123,8 @@ def test_stopping_leaves_what_another_ref_wants(bench: Bench) -> None:
         for claim in bench.store.claims_of(bench.row.id, ClaimKind.REQUEST, "7", sha(1))
         for view in claim.images
     }
-    assert states["api"] == (BuildState.CANCELLED, "cancelled by @ada")
-    assert states["web"][0] is BuildState.QUEUED
+    assert states[ImageKey("api")] == (BuildState.CANCELLED, "cancelled by @ada")
+    assert states[ImageKey("web")][0] is BuildState.QUEUED
     shared = bench.store.shared_builds(bench.row.id, ClaimKind.REQUEST, "7", sha(1))
     (web,) = [b.id for b, _ in bench.store.find_builds() if b.image == "web"]
     assert shared == {web}

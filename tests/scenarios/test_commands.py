@@ -175,6 +175,8 @@ def test_answers(talk: Talk, world: World) -> None:
     assert "| web | not built |" in status
     assert "| api | BUILD |" in why
     assert "| web | SKIP |" in why
+    assert "no paths: not affected" in why, "every rule, not only the one that decided"
+    assert "yes trust: trusted" in why
     assert logs.startswith("api: ")
     assert "`/status [image…]`" in help_
     assert "/rebuild" not in help_, "only what the asker may do"
