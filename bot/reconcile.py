@@ -18,7 +18,7 @@ from bot.core.hints import SWEEP, Hint, write
 from bot.core.ids import Sha, SourceName
 from bot.flow import Ports
 from bot.intake import LEASE
-from bot.ports import GitHost, HostError, NotFound, RequestRefs
+from bot.ports import GitHost, HostError, NotFound, RequestRefs, Temporary
 from bot.records import (
     IncomingDelivery,
     LeasedRepository,
@@ -31,6 +31,9 @@ LOG = logging.getLogger("pushwright.reconcile")
 
 _DISCOVERY = 3600.0
 """Seconds between two listings of all repositories that a credential may see."""
+_AGAIN = 30.0
+"""Seconds after which what could not be read is asked for again. The sweep wakes with each commit,
+so without a time of its own a host that is down would be asked as fast as it fails."""
 
 
 class Sweeper:
@@ -38,17 +41,23 @@ class Sweeper:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._discovered_at: dict[SourceName, float] = {}
+        self._discover_at: dict[SourceName, float] = {}
+        self._look_at: dict[int, float] = {}
+        """By repository, where its last round failed. Like the others, by the monotonic clock."""
+        self._rest_until: dict[SourceName, float] = {}
+        """By source, where the host said how long it wants to be left alone."""
         self._seen: CentralConfig | None = None
 
     def step(self) -> bool:
         """True when anything was found."""
         self._discover()
-        now = self._ports.clock.now()
+        now, moment = self._ports.clock.now(), self._ports.clock.monotonic()
         interval = self._ports.central().sweep_seconds
         found = False
         for row in self._ports.store.repositories():
             if row.source not in self._ports.central().sources:
+                continue
+            if moment < max(self._rest_until.get(row.source, 0.0), self._look_at.get(row.id, 0.0)):
                 continue
             if row.swept_at is not None and now - row.swept_at < interval:
                 continue
@@ -70,9 +79,20 @@ class Sweeper:
             self._ports.store.swept(leased, self._ports.clock.now())
         except HostError as error:
             LOG.warning("not swept: %s", error, extra=about)
+            self._look_at[leased.row.id] = self._after(leased.row.source, error)
         finally:
             self._ports.store.release_repository(leased)
         return False
+
+    def _after(self, source: SourceName, error: HostError) -> float:
+        """When what failed is asked for again."""
+        now = self._ports.clock.monotonic()
+        if not isinstance(error, Temporary):
+            return now + self._ports.central().sweep_seconds  # somebody has to mend it
+        if error.after is None:
+            return now + _AGAIN
+        self._rest_until[source] = now + error.after
+        return now + max(error.after, _AGAIN)
 
     def _look(self, leased: LeasedRepository) -> bool:
         row, store = leased.row, self._ports.store
@@ -109,12 +129,12 @@ class Sweeper:
     def _discover(self) -> None:
         """Repositories of which no webhook ever came are known from the credential's own list and
         from rules that name one repository."""
-        central, now = self._ports.central(), self._ports.clock.now()
+        central, now = self._ports.central(), self._ports.clock.monotonic()
         if central is not self._seen:
             self._seen = central
-            self._discovered_at.clear()
+            self._discover_at.clear()
         for source in central.sources:
-            if now - self._discovered_at.get(source, -_DISCOVERY) < _DISCOVERY:
+            if now < max(self._discover_at.get(source, 0.0), self._rest_until.get(source, 0.0)):
                 continue
             try:
                 host = self._ports.hosts.get(source)
@@ -123,8 +143,9 @@ class Sweeper:
                         self._ports.store.repository_row(source, repository)
             except HostError as error:
                 LOG.warning("repositories not listed: %s", error, extra=fields(source=source))
-                continue
-            self._discovered_at[source] = now
+                self._discover_at[source] = self._after(source, error)
+            else:
+                self._discover_at[source] = now + _DISCOVERY
 
     def _named(self, host: GitHost, source: SourceName) -> Sequence[Repository]:
         found = []

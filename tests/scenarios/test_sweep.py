@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Hold
+from tests.fakes.githost.faults import Fault
 from tests.scenarios.bot import FILES, ONE_IMAGE, World, opened
 
 API = "services/api/app.txt"
@@ -163,3 +164,38 @@ def test_hosts_that_can_not_be_asked_are_asked_later(world: World) -> None:
     world.run(SWEEP)
     assert world.ran()[1:] == [sha]
     assert world.state(sha) == "success"
+
+
+def rounds_at_once(world: World) -> int:
+    """How many requests the host gets from fifty rounds at one moment: every commit wakes the
+    sweep, whoever made it."""
+    asked = len(world.host.records)
+    for _ in range(50):
+        world.bot.step("sweep")
+    return len(world.host.records) - asked
+
+
+def test_a_host_that_is_down_is_not_asked_over_and_over(world: World) -> None:
+    world.push(ONE_IMAGE)
+    world.run()
+    world.host.faults.outage = True
+    world.clock.turn(2 * 3600.0)
+    few = rounds_at_once(world)
+    assert 0 < few <= 20, "the repository, the listing, and each one's tries"
+    assert rounds_at_once(world) == 0
+    world.clock.turn(SWEEP)
+    assert 0 < rounds_at_once(world) <= few
+
+
+def test_a_host_that_wants_to_be_left_alone_is(world: World) -> None:
+    world.push(ONE_IMAGE)
+    world.run()
+    limited = Fault("answer", count=100, status=429, headers=(("Retry-After", "900"),))
+    world.host.faults.add(limited)
+    world.clock.turn(2 * 3600.0)
+    assert 0 < rounds_at_once(world) <= 20
+    world.clock.turn(600.0)
+    assert rounds_at_once(world) == 0
+    world.host.faults.clear()
+    world.clock.turn(310.0)
+    assert rounds_at_once(world) > 0
