@@ -4,7 +4,7 @@ request is now, its host's API says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -140,13 +140,15 @@ class Reader:
         if commit is None:
             return facts
         config = self._config(subject, commit, trust)
-        facts = replace(facts, config=config)
+        proposed = self._proposed(subject, config, trust)
+        facts = replace(facts, config=config, proposed=proposed)
         if not isinstance(config, RepoConfig):
             return replace(facts, git_tags=self._git_tags(subject))
+        both = proposed.images if isinstance(proposed, RepoConfig) else ()
         return replace(
             facts,
             commit_date=self._commit_date(subject, config, commit),
-            changed=self._changed(subject, config),
+            changed=self._changed(subject, (*both, *config.images)),
             git_tags=self._git_tags(subject),
             last_digests=self._last_digests(subject, config, trust),
         )
@@ -264,16 +266,32 @@ class Reader:
             return (Mistake(CONFIG_FILE, 0, 0, f"the file can't be read: {error}"),)
         return parse_repo_file(text, CONFIG_FILE)
 
-    def _changed(self, subject: Subject, config: RepoConfig) -> dict[ImageKey, ChangedPaths]:
+    def _proposed(
+        self, subject: Subject, config: RepoConfig | NoConfig | tuple[Mistake, ...], trust: Trust
+    ) -> RepoConfig | NoConfig | tuple[Mistake, ...] | None:
+        """The file in an untrusted head itself: what it would change is told. It holds for nothing,
+        so what can't be read is left out."""
+        event = subject.event
+        if trust is Trust.TRUSTED or not isinstance(event, RequestChanged):
+            return None
+        head = event.request.head_sha
+        try:
+            text = self._host.read_file(subject.repository, CONFIG_FILE, head)
+        except Permanent:
+            return None
+        if text is None:
+            return None if isinstance(config, NoConfig) else NoConfig(dockerfile=True)
+        found = parse_repo_file(text, CONFIG_FILE)
+        return None if found == config else found
+
+    def _changed(self, subject: Subject, images: Sequence[Image]) -> dict[ImageKey, ChangedPaths]:
         event = subject.event
         if isinstance(event, BranchPushed):
-            wanting = [i for i in config.images if i.on.push and i.on.push.paths.given]
+            wanting = [i for i in images if i.on.push and i.on.push.paths.given]
             compare = _remembered(lambda base: self._since(subject, base, event.sha))
             return {i.key: compare(self._base(subject, event, i)) for i in wanting}
         if isinstance(event, RequestChanged):
-            wanting = [
-                i for i in config.images if i.on.pull_request and i.on.pull_request.paths.given
-            ]
+            wanting = [i for i in images if i.on.pull_request and i.on.pull_request.paths.given]
             if not wanting:
                 return {}
             paths = self._host.request_paths(subject.repository, event.request.number)

@@ -11,14 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from bot.core.builds import BuildState
-from bot.core.ids import BuildId, HostKind
-from bot.core.logtext import read_line
+from bot.core.ids import HostKind
 from bot.core.reports import shows
-from bot.core.reports_details import LOG_LINES, Evidence, images_of, wants_evidence, with_details
-from bot.core.reports_render import render
+from bot.core.reports_details import with_details
+from bot.core.reports_render import image_states, render
 from bot.core.reports_rows import Known, Shown
-from bot.core.steps import steps_shown
+from bot.evidence import EvidenceReader
 from bot.flow import Ports
 from bot.ports import (
     Forbidden,
@@ -45,10 +43,11 @@ _LIMITED = 5.0
 
 
 class Reporter:
-    """Renders the statuses of commits whose builds or claims changed."""
+    """Renders the statuses of commits whose builds or claims changed, and comments on requests."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._evidence = EvidenceReader(ports.store)
 
     def step(self) -> bool:
         due = self._ports.store.due_reports(self._ports.clock.now(), LEASE, 50)
@@ -75,28 +74,11 @@ class Reporter:
             },
         )
         rendered = render(report, now, central.public_url, known)
+        url = central.public_url.rstrip("/")
         if source is not None and source.reports == "checks":
-            evidence = self._evidence(report)
-            rendered = with_details(report, rendered, evidence, central.public_url.rstrip("/"))
-        self._ports.store.want_statuses(report, rendered.statuses, now, rendered.next_at)
-
-    def _evidence(self, report: DueReport) -> dict[BuildId, Evidence]:
-        """Steps of builds that ended, and what those that failed said last."""
-        found: dict[BuildId, Evidence] = {}
-        for view in images_of(report).values():
-            build = view.build
-            if wants_evidence(view):
-                failed = build.state is not BuildState.SUCCEEDED
-                found[build.id] = Evidence(
-                    steps_shown(self._ports.store.steps(build.id)),
-                    self._last_lines(build.id) if failed else (),
-                )
-        return found
-
-    def _last_lines(self, build: BuildId) -> tuple[str, ...]:
-        records = self._ports.store.tail_log(build, 2 * LOG_LINES)
-        lines = (read_line(record.text) for record in records)
-        return tuple(line.text for line in lines if line is not None and line.kind != "phase")
+            rendered = with_details(report, rendered, self._evidence.of_checks(report), url)
+        comments = self._evidence.comments(report, image_states(report, now, known), url)
+        self._ports.store.want_reports(report, rendered, comments, now)
 
 
 class StatusWriter:

@@ -13,7 +13,8 @@ from typing import Protocol
 from bot.core.builds import LogLine, Outcome
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
-from bot.core.reports import CommitStatus
+from bot.core.reports_comment import Comment, Measured
+from bot.core.reports_rows import Rendered
 from bot.records import (
     AdmissionLimits,
     Applied,
@@ -154,15 +155,15 @@ class Store(Talk, Protocol):
     # -- reports -----------------------------------------------------------------------------
     def due_reports(self, now: float, lease_seconds: float, limit: int) -> Sequence[DueReport]: ...
 
-    def want_statuses(
-        self,
-        report: DueReport,
-        statuses: Sequence[tuple[CommitStatus, bool]],
-        now: float,
-        next_at: float | None,
+    def want_reports(
+        self, report: DueReport, rendered: Rendered, comments: Sequence[Comment], now: float
     ) -> None:
-        """The rendered statuses (and whether each is final). Equal ones change nothing. `next_at`:
+        """The rendered statuses (and whether each is final) and comments. Equal ones change
+        nothing; a comment counts while its claim is the request's newest. `rendered.next_at`:
         render again then (a pending text that changes with time)."""
+
+    def measured(self, build: BuildRow, base_branch: str | None) -> Measured:
+        """What the build is compared with, as it was when it was queued."""
 
     def due_statuses(
         self, now: float, lease_seconds: float, limit: int

@@ -12,6 +12,7 @@ from typing import Literal
 from bot.core.ids import HostKind, Role, SourceName
 from bot.core.mistakes import Mistake
 from bot.core.podsettings import Kubernetes, SecretKey
+from bot.core.repoconfig import CommentMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class RepositoryRule:
     zero_config: bool = True
     commands: Mapping[str, Role] = field(default_factory=dict)
     """Roles that commands need there; they only raise what holds for all."""
+    comment_at_least: CommentMode = "off"
+    comment_at_most: CommentMode = "always"
 
 
 @dataclass(frozen=True, slots=True)

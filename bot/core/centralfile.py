@@ -199,6 +199,8 @@ def _rule(
         mode=_or(fields, keys.MODE, "build"),
         zero_config=_or(fields, keys.ZERO_CONFIG, True),
         commands=roles(fields.get(RULE_ROLES)),
+        comment_at_least=_or(fields, keys.COMMENT_LEAST, "off"),
+        comment_at_most=_or(fields, keys.COMMENT_MOST, "always"),
     )
 
 

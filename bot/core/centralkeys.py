@@ -25,6 +25,7 @@ from bot.core.imagekeys import EVENTS
 from bot.core.kuberneteskeys import KUBERNETES, KUBERNETES_RECORDS
 from bot.core.kubernetestext import object_name, secret_key
 from bot.core.mistakes import Mark, Notes
+from bot.core.repoconfig import COMMENT_MODES, CommentMode
 from bot.core.triggerkeys import nothing_written
 
 FILE = Text("file path", centraltext.file_path, told=False)
@@ -130,7 +131,17 @@ MODE: Key[Literal["observe", "build"]] = Key(
 ZERO_CONFIG = Key(
     "zero-config", Flag(), "Build the root Dockerfile where there is no file.", "`true`"
 )
-REPOSITORY = Record("repositories", (MATCH, MAY_WRITE, MODE, ZERO_CONFIG, RULE_ROLES))
+_COMMENT: Choice[CommentMode] = Choice(COMMENT_MODES)
+COMMENT_LEAST: Key[CommentMode] = Key(
+    "comment-at-least", _COMMENT, "What a repository's `comment` can't go below.", "`off`"
+)
+COMMENT_MOST: Key[CommentMode] = Key(
+    "comment-at-most", _COMMENT, "What a repository's `comment` can't go beyond.", "`always`"
+)
+REPOSITORY = Record(
+    "repositories",
+    (MATCH, MAY_WRITE, MODE, ZERO_CONFIG, RULE_ROLES, COMMENT_LEAST, COMMENT_MOST),
+)
 
 
 def _only_match(match: str, mark: Mark, _notes: Notes) -> Fields:

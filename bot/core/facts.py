@@ -100,6 +100,8 @@ class EventFacts:
     known: Sha | None = None
     """What ref state held for this ref or request before: a late delivery of an older head then
     does not show that one as head again."""
+    proposed: RepoConfig | NoConfig | tuple[Mistake, ...] | None = None
+    """The config in the commit itself, where `config` is the base branch's and they differ."""
     only: tuple[ImageKey, ...] = ()
     """A person named these images: filters and skip tokens do not count for them."""
     anyway: bool = False

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.core.centralconfig import RepositoryRule
 from bot.core.events import BranchPushed, RequestChanged
 from bot.core.facts import EventFacts, NoConfig
 from bot.core.ids import Trust
 from bot.core.mistakes import Mistake
 from bot.core.planning_builds import Planned, build_all, pulled_in
 from bot.core.planning_choice import Choice, choose
+from bot.core.planning_effect import effect
 from bot.core.planning_event import Asked, Over, asked
 from bot.core.plans import (
     BaseMoved,
@@ -22,7 +24,7 @@ from bot.core.plans import (
     SkippedImage,
     Withdrawal,
 )
-from bot.core.repoconfig import CONFIG_FILE, RepoConfig
+from bot.core.repoconfig import CONFIG_FILE, CommentMode, RepoConfig, allowed_comment
 from bot.core.repofile import zero_config
 from bot.core.skip import skip_token
 from bot.core.tags import fill
@@ -130,6 +132,8 @@ def _claim(facts: EventFacts, ask: Asked) -> Plan:
         observe=facts.rule is not None and facts.rule.mode == "observe",
         base_branch=ask.base_branch,
         ref=ask.ref,
+        comment=_comment(facts),
+        effect=effect(facts, ask),
     )
     wish, choices = _decided(facts, ask, bare)
     seen = _seen(facts, ask)
@@ -140,6 +144,13 @@ def _claim(facts: EventFacts, ask: Asked) -> Plan:
     )
     withdraw = _withdrawn(facts, ask) + _unwanted(facts, wish)
     return Plan(_note(wish), (wish,), withdraw, seen, bases)
+
+
+def _comment(facts: EventFacts) -> CommentMode:
+    """When the request is commented: as the file says, within the administrator's bounds."""
+    asked_for = facts.config.comment if isinstance(facts.config, RepoConfig) else "on-change"
+    rule = facts.rule or RepositoryRule("")
+    return allowed_comment(asked_for, rule.comment_at_least, rule.comment_at_most)
 
 
 def _decided(facts: EventFacts, ask: Asked, bare: ClaimWish) -> tuple[ClaimWish, Sequence[Choice]]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from bot.core.ids import Digest, ImageKey, Sha, Trust
 from bot.core.mistakes import Mistake
+from bot.core.repoconfig import CommentMode
 
 
 class ClaimKind(StrEnum):
@@ -132,6 +133,9 @@ class ClaimWish:
     base_branch: str | None = None
     ref: str | None = None
     """The branch or tag that holds the commit (a request's head branch): GitLab asks for it."""
+    comment: CommentMode = "on-change"
+    effect: tuple[str, ...] = ()
+    """What the request's own config would change, line by line, where the target's holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,14 @@ class Concurrency:
 
 
 CommentMode = Literal["off", "on-failure", "on-change", "always"]
+COMMENT_MODES: tuple[CommentMode, ...] = ("off", "on-failure", "on-change", "always")
+"""Each says more than the one before."""
+
+
+def allowed_comment(asked: CommentMode, least: CommentMode, most: CommentMode) -> CommentMode:
+    """What a repository asks for, within what the administrator set."""
+    order = COMMENT_MODES.index
+    return COMMENT_MODES[max(order(least), min(order(asked), order(most)))]
 
 
 @dataclass(frozen=True, slots=True)

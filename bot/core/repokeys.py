@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core import fieldtext
 from bot.core.forms import ByShape, Choice, Flag, Key, Named, Record, Text, Whole
 from bot.core.imagekeys import CACHE, FLAVOR, IMAGE, NEED, RESOURCES, SECRET
-from bot.core.repoconfig import CommentMode
+from bot.core.repoconfig import COMMENT_MODES, CommentMode
 from bot.core.templatetext import Templated
 from bot.core.triggerkeys import ON_RECORD, PUSH_RULE, REQUEST_RULE, nothing_written
 
@@ -30,7 +30,7 @@ CANCEL = Key(
     "true for pull requests, false for branches and tags",
 )
 CONCURRENCY = Record("concurrency", (GROUP, LIMIT, CANCEL))
-COMMENT_MODE: Choice[CommentMode] = Choice(("off", "on-failure", "on-change", "always"))
+COMMENT_MODE: Choice[CommentMode] = Choice(COMMENT_MODES)
 
 VERSION = Key("version", Whole(1, 1), "The version of this format.", required=True)
 DEFAULTS = Key(

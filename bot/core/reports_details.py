@@ -16,7 +16,7 @@ from bot.core.markdown import code, codes, fence, fitting, link, table, tail
 from bot.core.naming import status_context
 from bot.core.outcomes import sentence, span
 from bot.core.reports import SUMMARY, Annotation, CommitStatus, Detail, StatusState
-from bot.core.reports_rows import ImageLike, Rendered, ReportLike
+from bot.core.reports_rows import ClaimLike, ImageLike, Rendered, ReportLike
 from bot.core.reports_texts import megabytes
 from bot.core.steps import StepView
 
@@ -191,12 +191,11 @@ def _aggregate(
     claims = [claim for claim in report.claims if claim.state == "live"] or report.claims[:1]
     wrong = [row for claim in claims for row in rows_of(claim.wish.get("mistakes"))]
     skipped = [row for claim in claims for row in rows_of(claim.wish.get("skipped"))]
-    effect = [claim.wish.get("effect") for claim in claims]
     parts = [
         _mistakes(wrong),
         _results(results) or _planned(report, url),
         _skipped(skipped),
-        *(fence(str(one).splitlines()) for one in effect if one),
+        *(effect_text(claim) for claim in claims),
         link("the report's page", status.target_url),
     ]
     summary = fitting(parts, SUMMARY, link("the report's page holds the rest", status.target_url))
@@ -254,6 +253,17 @@ def _annotations(wrong: Iterable[Row]) -> tuple[Annotation, ...]:
             message = f"{row.get('message')}{hint}"
             found.append(Annotation(path, line, message[:_MESSAGE], "mistake in the configuration"))
     return tuple(found[:ANNOTATIONS])
+
+
+def effect_text(claim: ClaimLike) -> str:
+    """What a request's own `.pushwright.yaml` would change, where the target branch's is in force.
+    Empty where it changes nothing."""
+    effect = claim.wish.get("effect")
+    lines = [str(line) for line in effect][:40] if isinstance(effect, list | tuple) else []
+    if not lines:
+        return ""
+    told = "This request changes `.pushwright.yaml`; until it is merged the target branch's holds."
+    return f"{told} With this change:\n\n{fence(lines)}"
 
 
 def rows_of(value: object) -> list[Row]:

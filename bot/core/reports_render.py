@@ -29,7 +29,7 @@ def render(report: ReportLike, now: float, public_url: str, known: Known = _UNKN
     live = [claim for claim in report.claims if claim.state == "live"]
     if not report.claims:
         return Rendered(())
-    states = _image_states(report, live, now, known)
+    states = image_states(report, now, known)
     held = _held(report, live, now)
     writer = _Writer(report, public_url.rstrip("/"), known)
     statuses = [writer.image(state) for state in states.values() if state.text is not None]
@@ -42,12 +42,10 @@ def render(report: ReportLike, now: float, public_url: str, known: Known = _UNKN
     return Rendered(tuple(statuses), min(times, default=None))
 
 
-def _image_states(
-    report: ReportLike, live: Sequence[ClaimLike], now: float, known: Known
-) -> dict[ImageKey, ImageState]:
+def image_states(report: ReportLike, now: float, known: Known) -> dict[ImageKey, ImageState]:
     """Each image once: as the newest live claim that has it says, else as the newest other one."""
     wanted: dict[ImageKey, list[ImageLike]] = {}
-    for claim in live:
+    for claim in (one for one in report.claims if one.state == "live"):
         for view in claim.images:
             views = wanted.setdefault(view.image, [])
             if not views or views[0].build.id == view.build.id:

@@ -185,6 +185,8 @@ def claim_wish(wish: ClaimWish) -> dict[str, Any]:
         "base_branch": wish.base_branch,
         "ref": wish.ref,
         "observe": wish.observe,
+        "comment": wish.comment,
+        "effect": list(wish.effect),
     }
     if not buildable(wish):
         told["images"] = [

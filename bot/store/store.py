@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from bot.core.builds import LogLine, Outcome
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
-from bot.core.reports import CommitStatus
+from bot.core.reports_comment import Comment, Measured
+from bot.core.reports_rows import Rendered
 from bot.records import (
     AdmissionLimits,
     Applied,
@@ -35,8 +36,10 @@ from bot.store import (
     inbox,
     journal,
     logs,
+    measures,
     moves,
     pacing,
+    rendered,
     repositories,
     schema,
     spares,
@@ -183,14 +186,13 @@ class SqlStore(TalkStore):
             return []
         return self._database.write_quietly(views.reports, now, lease_seconds, limit)
 
-    def want_statuses(
-        self,
-        report: DueReport,
-        wanted: Sequence[tuple[CommitStatus, bool]],
-        now: float,
-        next_at: float | None,
+    def want_reports(
+        self, report: DueReport, rendered_now: Rendered, comments: Sequence[Comment], now: float
     ) -> None:
-        self._database.write(statuses.want, report, wanted, now, next_at)
+        self._database.write(rendered.want, report, rendered_now, comments, now)
+
+    def measured(self, build: BuildRow, base_branch: str | None) -> Measured:
+        return self._database.read(measures.measured, build, base_branch)
 
     def due_statuses(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedStatus]:
         if not self._database.read(any_row, schema.wanted_status, statuses.due_condition(now)):

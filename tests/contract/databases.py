@@ -28,12 +28,16 @@ from bot.core.plans import (
     VersionOrder,
     Withdrawal,
 )
+from bot.core.reports import CommitStatus
+from bot.core.reports_comment import Comment
+from bot.core.reports_rows import Rendered
 from bot.records import (
     AdmissionLimits,
     Applied,
     BuildRow,
     Decided,
     Delivery,
+    DueReport,
     IncomingDelivery,
     Move,
     RepositoryRow,
@@ -216,6 +220,16 @@ class Bench:
         refs = (RefSeen(KEYS[wish.kind] + wish.name, wish.sha),) if seen else ()
         plan = Plan("test", claims=(wish,), seen=refs, withdraw=tuple(withdraw))
         return self.apply(plan, again=again)
+
+    def want_statuses(
+        self,
+        report: DueReport,
+        wanted: Sequence[tuple[CommitStatus, bool]],
+        now: float,
+        next_at: float | None,
+        *comments: Comment,
+    ) -> None:
+        self.store.want_reports(report, Rendered(tuple(wanted), next_at), comments, now)
 
     def admit(self, limits: AdmissionLimits = ROOMY) -> Sequence[BuildRow]:
         return self.store.admit(limits, self.tick(), LEASE)

@@ -127,7 +127,7 @@ def test_statuses_go_with_their_claims(bench: Bench) -> None:
     build_heads(bench, 3, "failed")
     for report in bench.store.due_reports(bench.tick(), LEASE, 10):
         status = CommitStatus("pushwright", StatusState.FAILURE, "no", None)
-        bench.store.want_statuses(report, [(status, True)], bench.now, None)
+        bench.want_statuses(report, [(status, True)], bench.now, None)
     counts = bench.store.housekeeping(bench.now + 200 * DAY, DAYS)
     assert (counts["claims"], counts["statuses"], counts["reports"]) == (2, 2, 2)  # not the head's
 

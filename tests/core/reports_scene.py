@@ -36,6 +36,7 @@ class Build:
     state: BuildState = BuildState.QUEUED
     outcome: Outcome | None = None
     id: BuildId = ONE
+    recipe: Mapping[str, object] = field(default_factory=dict)
     check_only: bool = False
     attempt: int = 1
     reason: str = ""
@@ -66,6 +67,9 @@ class Claim:
     text: str = ""
     wish: Mapping[str, object] = field(default_factory=dict)
     created_at: float = T
+    id: int = 1
+    sha: Sha = A
+    page: str = ""
 
 
 @dataclass(frozen=True)

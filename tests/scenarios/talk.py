@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.core.reports_comment import MARKER
 from tests.fakes.githost.model import Comment, Request
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.scenarios.bot import World
@@ -45,9 +46,11 @@ class Talk:
         return found[0] if found else ""
 
     def replies(self) -> list[str]:
-        """Bodies of the bot's comments without their markers, oldest first."""
+        """Bodies of the bot's answers without their markers, oldest first. The comment that tells
+        of the builds is none."""
         own = self.world.host.person(BOT)
         found = [c.body for c in self.world.repository.comments.values() if c.author is own]
+        found = [body for body in found if not body.startswith(MARKER)]
         assert all(body.startswith("<!-- pushwright:") for body in found)
         return [body.partition("\n")[2] for body in found]
 
