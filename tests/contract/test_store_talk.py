@@ -141,14 +141,14 @@ def test_stopping_one_image(bench: Bench) -> None:
 def test_a_skipped_image_is_told_to_its_report(bench: Bench) -> None:
     bench.push(request_(sha(1), image("api", sha(1))))
     (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
-    bench.store.want_statuses(report, [], bench.now, None)
+    bench.want_statuses(report, [], bench.now, None)
     skip = SkipImage(sha(1), "", ImageKey("api"), "skipped by @ada")
     obey(bench, told(skips=(skip,)))
     (again,) = bench.store.due_reports(bench.tick(), LEASE, 10)
     assert again.skips == {"api": "skipped by @ada"}
     other = SkipImage(sha(1), "", ImageKey("api"), "skipped by @olga")
     obey(bench, told(Spot(71, number=7), skips=(other,)), "again")
-    bench.store.want_statuses(again, [], bench.now, None)
+    bench.want_statuses(again, [], bench.now, None)
     (last,) = bench.store.due_reports(bench.tick(), LEASE, 10)
     assert last.skips == {"api": "skipped by @olga"}
 
@@ -201,7 +201,7 @@ def waiting(bench: Bench, commit: Sha) -> CommitStatus:
     bench.push(request_(commit, trust=Trust.UNTRUSTED, waiting=text))
     status = CommitStatus("pushwright", StatusState.PENDING, text, None, "topic")
     (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
-    bench.store.want_statuses(report, [(status, False)], bench.tick(), None)
+    bench.want_statuses(report, [(status, False)], bench.tick(), None)
     return status
 
 
@@ -227,7 +227,7 @@ def test_a_status_that_says_something_else_by_now_is_no_waiting(bench: Bench) ->
     bench.apply(Plan("", withdraw=(gone,)))
     other = CommitStatus("pushwright", StatusState.CANCELLED, "closed", None, "topic")
     (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
-    bench.store.want_statuses(report, [(other, True)], bench.tick(), None)
+    bench.want_statuses(report, [(other, True)], bench.tick(), None)
     assert standing(bench, sha(1)).waiting is None
 
 
