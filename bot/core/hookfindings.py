@@ -30,7 +30,7 @@ def repository_hooks(
     if not found:
         others = _elsewhere(wanted, hooks)
         text = f"there is none for {wanted.url}{others}"
-        return about.fail(text, _SYNC)
+        return about.fail(text, f"{_SYNC}, unless an organization's or group's hook stands for it")
     hook = max(found, key=lambda one: (len(faults(wanted, one) & SERIOUS), one.id))
     finding = hook_finding(about, wanted, hook, _SYNC)
     if len(found) > 1 and not faults(wanted, hook):

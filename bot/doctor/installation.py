@@ -27,6 +27,7 @@ LITTLE, TOO_LITTLE = 2 * 10**9, 200 * 10**6
 """Bytes that are left on the disk of `PUSHWRIGHT_STATE`."""
 
 _HTTP_SECONDS = (5.0, 10.0)
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def checks(settings: Settings, config: CentralConfig) -> Iterator[Check]:
@@ -146,7 +147,12 @@ def place(url: str) -> str:
 def public_url(url: str) -> Iterator[Finding]:
     """What Git hosts and people use. Asked from here, which is not where they are."""
     about = About("web", "public-url")
-    if url.startswith("http://"):
+    if (urlsplit(url).hostname or "") in _HERE:
+        text = (
+            f"{url} is this machine alone: statuses link there, and no Git host elsewhere gets in"
+        )
+        yield about.warn(text, "set `public-url` to the address that Git hosts and people use")
+    elif url.startswith("http://"):
         text = f"{url} is plain HTTP: secrets of GitLab's webhooks and links travel unprotected"
         yield about.warn(text, "put a proxy with TLS before the web process")
     target = f"{url.rstrip('/')}/healthz"

@@ -102,9 +102,11 @@ def test_a_password_of_the_database_is_not_shown() -> None:
 
 
 def test_the_public_address(github: Site) -> None:
-    good, plain = public_url(github.url), next(iter(public_url(github.url)))
-    assert [one.result for one in good] == [WARN, OK]
-    assert "plain HTTP" in plain.found
+    here, good = public_url(github.url)
+    assert (here.result, good.result) == (WARN, OK)
+    assert "is this machine alone" in here.found
+    plain, _ = public_url("http://bot.invalid")
+    assert (plain.result, "plain HTTP" in plain.found) == (WARN, True)
     assert [one.found for one in public_url(f"{github.url}/x")][-1].endswith("answers 404, not 200")
     assert "does not answer" in list(public_url("http://127.0.0.1:9"))[-1].found
 
