@@ -62,6 +62,25 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """A row of the inbox for its page. `plan`: JSON of the explained plan. `claims`: what it asked
+    for, each with the page of its report."""
+
+    delivery: str
+    source: str
+    event: str
+    repository: str
+    received_at: float
+    handled_at: float | None
+    seen: int
+    state: str
+    reason: str
+    plan: str | None
+    has_body: bool
+    claims: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryRow:
     """A repository as the store knows it. `swept_at` None: the sweep never looked at it."""
 
@@ -171,6 +190,8 @@ class ClaimView:
     images: tuple[ClaimImageView, ...]
     page: str = ""
     """128 random bits in hex: the id of its own page."""
+    delivery: str = ""
+    """The id of the page of the delivery that it came from; empty where that is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bot.records import (
     ClaimView,
     Decided,
     Delivery,
+    DeliveryView,
     DueReport,
     IncomingDelivery,
     JournalEntry,
@@ -221,6 +222,8 @@ class Store(Talk, Protocol):
     def deliveries(
         self, limit: int, state: str | None = None
     ) -> Sequence[Mapping[str, object]]: ...
+
+    def delivery_by_page(self, page: str) -> DeliveryView | None: ...
 
     def replay(self, delivery: str, now: float) -> int:
         """Queue a delivery (or all that start with this id) again; how many there were."""

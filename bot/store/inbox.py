@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,12 +14,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.core.ids import SourceName
 from bot.records import (
     Delivery,
+    DeliveryView,
     IncomingDelivery,
     LeaseLost,
 )
 from bot.store.leases import give_back, held, take
 from bot.store.rows import plain
-from bot.store.schema import inbox
+from bot.store.schema import claim as claims
+from bot.store.schema import inbox, repository
 from bot.store.upserts import insert_into
 
 LONGEST_ID = 200
@@ -59,6 +62,8 @@ def _insert(dialect: str) -> sqlite.Insert | postgresql.Insert:
             "content_type": again.content_type,
             "body": again.body,
             "size": again.size,
+            # Of before there were pages.
+            "page": func.coalesce(inbox.c.page, again.page),
         },
     )
 
@@ -73,6 +78,7 @@ def _row(delivery: IncomingDelivery) -> dict[str, object]:
         "size": delivery.size,
         "received_at": delivery.received_at,
         "next_at": delivery.received_at,
+        "page": secrets.token_hex(16),
     }
 
 
@@ -166,3 +172,39 @@ def replay(tx: Connection, delivery: str, now: float) -> int:
 def belongs(tx: Connection, delivery: Delivery, row_id: int) -> None:
     query = update(inbox).where(inbox.c.id == delivery.id)
     tx.execute(query.values(repository_id=row_id))
+
+
+def by_page(tx: Connection, page: str) -> DeliveryView | None:
+    """What its page shows; never the body."""
+    query = select(
+        inbox.c.id,
+        inbox.c.source,
+        inbox.c.delivery,
+        inbox.c.event,
+        inbox.c.received_at,
+        inbox.c.handled_at,
+        inbox.c.seen,
+        inbox.c.state,
+        inbox.c.reason,
+        inbox.c.plan,
+        inbox.c.body.is_not(None).label("has_body"),
+        repository.c.path,
+    ).select_from(inbox.outerjoin(repository, repository.c.id == inbox.c.repository_id))
+    row = tx.execute(query.where(inbox.c.page == page)).first()
+    if row is None:
+        return None
+    made = select(claims.c.kind, claims.c.name, claims.c.page).where(claims.c.inbox_id == row.id)
+    return DeliveryView(
+        delivery=row.delivery,
+        source=row.source,
+        event=row.event,
+        repository=row.path or "",
+        received_at=row.received_at,
+        handled_at=row.handled_at,
+        seen=row.seen,
+        state=row.state,
+        reason=row.reason,
+        plan=row.plan,
+        has_body=bool(row.has_body),
+        claims=tuple((f"{one.kind} {one.name}", one.page) for one in tx.execute(made.limit(50))),
+    )

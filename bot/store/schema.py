@@ -72,7 +72,9 @@ inbox = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("handled_at", Float, nullable=True),
     *_lease(),
+    Column("page", String(32), nullable=True),  # 128 random bits: the address of its page
     UniqueConstraint("source", "delivery"),
+    Index("ix_inbox_page", "page"),
     Index("ix_inbox_due", "state", "next_at"),
     Index("ix_inbox_received", "received_at"),
 )

@@ -17,6 +17,7 @@ from bot.records import (
     ClaimView,
     Decided,
     Delivery,
+    DeliveryView,
     DueReport,
     IncomingDelivery,
     JournalEntry,
@@ -259,6 +260,9 @@ class SqlStore(TalkStore):
 
     def deliveries(self, limit: int, state: str | None = None) -> Sequence[Mapping[str, object]]:
         return self._database.read(inbox.listing, limit, state)
+
+    def delivery_by_page(self, page: str) -> DeliveryView | None:
+        return self._database.read(inbox.by_page, page)
 
     def replay(self, delivery: str, now: float) -> int:
         return self._database.write(inbox.replay, delivery, now)

@@ -19,7 +19,7 @@ from bot.records import (
 )
 from bot.store import builds, statuses
 from bot.store.rows import build_value, load, wishes_value
-from bot.store.schema import build, claim, claim_image, image_skip
+from bot.store.schema import build, claim, claim_image, image_skip, inbox
 
 MOST_CLAIMS = 50
 """Of one commit or build that a report or page tells of; the newest."""
@@ -57,6 +57,7 @@ def claims(tx: Connection, query: Select[Any]) -> tuple[ClaimView, ...]:
     """Newest first."""
     rows = tx.execute(query.order_by(claim.c.id.desc()).limit(MOST_CLAIMS)).all()
     images = _images(tx, [row.id for row in rows])
+    deliveries = _deliveries(tx, {row.inbox_id for row in rows})
     return tuple(
         ClaimView(
             id=row.id,
@@ -70,10 +71,19 @@ def claims(tx: Connection, query: Select[Any]) -> tuple[ClaimView, ...]:
             wish=load(row.wish),
             created_at=row.created_at,
             page=row.page,
+            delivery=deliveries.get(row.inbox_id, ""),
             images=tuple(images.get(row.id, ())),
         )
         for row in rows
     )
+
+
+def _deliveries(tx: Connection, ids: set[int | None]) -> dict[int | None, str]:
+    """The pages of the deliveries that claims came from."""
+    query = select(inbox.c.id, inbox.c.page).where(
+        inbox.c.id.in_(sorted(one for one in ids if one is not None)), inbox.c.page.is_not(None)
+    )
+    return {row.id: row.page for row in tx.execute(query)}
 
 
 def _images(tx: Connection, claims: Sequence[int]) -> dict[int, list[ClaimImageView]]:

@@ -17,6 +17,7 @@ from bot.core.ids import BuildId
 from bot.core.logtext import Line, read_line
 from bot.ports import Clock
 from bot.storage import Store
+from bot.web.deliveryviews import DeliveryShown, delivery_document, delivery_view
 from bot.web.views import (
     BuildView,
     ReportView,
@@ -81,9 +82,20 @@ def blueprint(store: Store, clock: Clock, central: Callable[[], CentralConfig]) 
     def report_json(page_id: str) -> Response:
         return jsonify(report_document(_report(store, page_id)))
 
+    _deliveries(pages, store)
     pages.add_app_template_filter(_seconds, "seconds")
     pages.add_app_template_filter(_bytes, "bytes")
     return pages
+
+
+def _deliveries(pages: Blueprint, store: Store) -> None:
+    @pages.get("/deliveries/<page_id>")
+    def delivery(page_id: str) -> Response:
+        return _page("delivery.html", delivery=visible(_delivery(store, page_id)))
+
+    @pages.get("/deliveries/<page_id>.json")
+    def delivery_json(page_id: str) -> Response:
+        return jsonify(delivery_document(_delivery(store, page_id)))
 
 
 def _view(store: Store, clock: Clock, build_id: str) -> BuildView:
@@ -107,6 +119,15 @@ def _report(store: Store, page_id: str) -> ReportView:
     if found is None:
         abort(404)
     return report_view(*found)
+
+
+def _delivery(store: Store, page_id: str) -> DeliveryShown:
+    if not _ID.fullmatch(page_id):
+        abort(404)
+    found = store.delivery_by_page(page_id)
+    if found is None:
+        abort(404)
+    return delivery_view(found)
 
 
 def _tail(store: Store, build_id: BuildId) -> list[Line]:

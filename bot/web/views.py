@@ -45,6 +45,8 @@ class WantedBy:
     errors: tuple[str, ...]
     page: str
     """Id of the claim's own page, `/reports/<page>`."""
+    delivery: str
+    """Id of the page of the delivery that it came from, `/deliveries/<id>`; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class ReportView:
     mistakes: tuple[MistakeView, ...]
     images: tuple[PlannedView, ...]
     skipped: tuple[SkippedView, ...]
+    delivery: str
 
 
 def build_view(
@@ -197,6 +200,7 @@ def report_view(claim: ClaimView, repository: RepositoryRow) -> ReportView:
             SkippedView(str(each.get("image") or ""), str(each.get("why") or ""))
             for each in _rows(wish.get("skipped"))
         ),
+        delivery=claim.delivery,
     )
 
 
@@ -290,6 +294,7 @@ def _wanted(claim: ClaimView, row: BuildRow) -> WantedBy:
         notes=tuple(note for image in mine for note in image.notes),
         errors=tuple(error for image in mine for error in image.tag_errors),
         page=claim.page,
+        delivery=claim.delivery,
     )
 
 
