@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from bot.core.approvals import Standing
@@ -45,8 +45,9 @@ class Talk(Protocol):
         """Whether a delivery of the source that came earlier is not decided yet."""
 
     def due_reactions(
-        self, now: float, lease_seconds: float, limit: int
-    ) -> Sequence[WantedReaction]: ...
+        self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
+    ) -> Sequence[WantedReaction]:
+        """`but_not`: sources that are left alone."""
 
     def reaction_done(self, wanted: WantedReaction, error: str = "") -> None:
         """Written, or given up for `error`."""
@@ -57,7 +58,7 @@ class Talk(Protocol):
         """Whether a reaction waits for a slot of that credential: they go before statuses."""
 
     def due_replies(
-        self, now: float, lease_seconds: float, limit: int
+        self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReply]: ...
 
     def reply_done(

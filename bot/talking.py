@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from bot.core.ids import SourceName
 from bot.flow import Ports
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Temporary
 from bot.records import LeaseLost, RepositoryRow
@@ -27,13 +28,16 @@ class Talker:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._free: dict[SourceName, float] = {}
+        """When a credential may write again: until then nothing of its source is taken up."""
 
     def step(self) -> bool:
         store, now = self._ports.store, self._ports.clock.now()
+        self._free = {source: at for source, at in self._free.items() if now < at < now + 86400}
         try:
-            for reaction in store.due_reactions(now, LEASE, 1):
+            for reaction in store.due_reactions(now, LEASE, 1, self._free.keys()):
                 return self._react(reaction)
-            for reply in store.due_replies(now, LEASE, 1):
+            for reply in store.due_replies(now, LEASE, 1, self._free.keys()):
                 return self._answer(reply)
         except LeaseLost:
             return True
@@ -44,8 +48,11 @@ class Talker:
 
     def _wait(self, owner: RepositoryRow) -> float:
         """Seconds until the credential may write; 0: the slot is taken."""
-        gap = self._ports.central().pace_seconds
-        return self._ports.store.reserve_pace(owner.source, self._ports.clock.now(), gap)
+        gap, now = self._ports.central().pace_seconds, self._ports.clock.now()
+        wait = self._ports.store.reserve_pace(owner.source, now, gap)
+        if wait > 0:
+            self._free[owner.source] = now + wait
+        return wait
 
     def _later(self, owner: RepositoryRow, error: Temporary, tries: int) -> float:
         """When to try again. A rate limit is the credential's: everything else waits as well."""

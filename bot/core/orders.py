@@ -108,12 +108,6 @@ class Situation:
         return [claim for claim in self.claims if claim.state == "live"]
 
     @property
-    def waiting(self) -> str | None:
-        """The text of a claim that waits for an approval."""
-        found = (claim.wish.get("waiting") for claim in self.live)
-        return next((str(text) for text in found if text), None)
-
-    @property
     def newest(self) -> dict[ImageKey, ImageLike]:
         """Each image as the newest live claim has it."""
         views: dict[ImageKey, ImageLike] = {}
@@ -172,10 +166,11 @@ def _build(here: Situation, images: tuple[ImageKey, ...], *, no_cache: bool) -> 
 
 
 def _held(here: Situation) -> Refuse | None:
-    """A commit of a fork is built once somebody approved it, whoever asks."""
-    if here.waiting is None or (here.standing.approved_until or 0.0) > here.now:
+    """A commit of a fork is built once somebody approved it, whoever asks. So is one that was
+    trusted for who pushed it (`forks: writers`): who comments is somebody else."""
+    if not here.fork or (here.standing.approved_until or 0.0) > here.now:
         return None
-    return Refuse(answers.waits(here.waiting, here.sha, here.refused))
+    return Refuse(answers.waits(here.sha, here.refused))
 
 
 def _retest(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:

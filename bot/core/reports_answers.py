@@ -39,9 +39,9 @@ def nothing_known(sha: Sha) -> str:
     return f"nothing is known of {sha[:12]} yet; try again in a moment"
 
 
-def waits(text: str, sha: Sha, refused: str | None) -> str:
+def waits(sha: Sha, refused: str | None) -> str:
     if refused:
-        return text
+        return f"a fork's commit is never built here: {refused}"
     return (
         f"this commit of a fork waits for an approval; somebody with write access comments "
         f"/ok-to-test {sha}"

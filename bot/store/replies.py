@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, select, update
@@ -67,16 +67,20 @@ def _this(row_id: int, number: int, marker: str) -> ColumnElement[bool]:
     )
 
 
-def reply_condition(now: float) -> tuple[ColumnElement[bool], ...]:
-    return (wanted_comment.c.next_at <= now, wanted_comment.c.lease_until <= now)
+def reply_condition(now: float, but_not: Collection[str] = ()) -> tuple[ColumnElement[bool], ...]:
+    return (
+        wanted_comment.c.next_at <= now,
+        wanted_comment.c.lease_until <= now,
+        wanted_comment.c.source.not_in(sorted(but_not)),
+    )
 
 
 def due_replies(
-    tx: Connection, now: float, lease_seconds: float, limit: int
+    tx: Connection, now: float, lease_seconds: float, limit: int, but_not: Collection[str]
 ) -> Sequence[WantedReply]:
     query = (
         select(*wanted_comment.primary_key.columns)
-        .where(*reply_condition(now))
+        .where(*reply_condition(now, but_not))
         .order_by(wanted_comment.c.wanted_at)
         .limit(limit)
     )
@@ -123,16 +127,22 @@ def _finish_reply(tx: Connection, wanted: WantedReply, values: dict[str, Any]) -
 # -- reactions -------------------------------------------------------------------------------
 
 
-def reaction_condition(now: float) -> tuple[ColumnElement[bool], ...]:
-    return (answered_comment.c.next_at <= now, answered_comment.c.lease_until <= now)
+def reaction_condition(
+    now: float, but_not: Collection[str] = ()
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        answered_comment.c.next_at <= now,
+        answered_comment.c.lease_until <= now,
+        answered_comment.c.source.not_in(sorted(but_not)),
+    )
 
 
 def due_reactions(
-    tx: Connection, now: float, lease_seconds: float, limit: int
+    tx: Connection, now: float, lease_seconds: float, limit: int, but_not: Collection[str]
 ) -> Sequence[WantedReaction]:
     query = (
         select(*answered_comment.primary_key.columns)
-        .where(*reaction_condition(now))
+        .where(*reaction_condition(now, but_not))
         .order_by(answered_comment.c.handled_at)
         .limit(limit)
     )

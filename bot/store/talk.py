@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bot.core.approvals import Standing
 from bot.core.conversation import Spot
@@ -49,12 +49,14 @@ class TalkStore:
         return self._database.read(orders.undecided_before, source, received_at)
 
     def due_reactions(
-        self, now: float, lease_seconds: float, limit: int
+        self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReaction]:
-        due = replies.reaction_condition(now)
+        due = replies.reaction_condition(now, but_not)
         if not self._database.read(any_row, schema.answered_comment, due):
             return []
-        return self._database.write_quietly(replies.due_reactions, now, lease_seconds, limit)
+        return self._database.write_quietly(
+            replies.due_reactions, now, lease_seconds, limit, but_not
+        )
 
     def reaction_done(self, wanted: WantedReaction, error: str = "") -> None:
         self._database.write_quietly(replies.reaction_done, wanted, error)
@@ -65,10 +67,13 @@ class TalkStore:
     def talk_due(self, source: str, now: float) -> bool:
         return self._database.read(replies.talk_due, source, now)
 
-    def due_replies(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedReply]:
-        if not self._database.read(any_row, schema.wanted_comment, replies.reply_condition(now)):
+    def due_replies(
+        self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
+    ) -> Sequence[WantedReply]:
+        due = replies.reply_condition(now, but_not)
+        if not self._database.read(any_row, schema.wanted_comment, due):
             return []
-        return self._database.write_quietly(replies.due_replies, now, lease_seconds, limit)
+        return self._database.write_quietly(replies.due_replies, now, lease_seconds, limit, but_not)
 
     def reply_done(
         self, wanted: WantedReply, remote_id: int | None, *, gone: bool = False, error: str = ""

@@ -253,6 +253,23 @@ def test_an_approval_lapses_after_a_day(talk: Talk, world: World, fork: Fork) ->
     assert ran(world, request.head_sha) == 2
 
 
+def test_a_writers_fork_is_trusted_for_its_push_and_not_for_a_comment(
+    talk: Talk, world: World
+) -> None:
+    world.configure(trust={"forks": "writers"})
+    _, request = talk.fork_request(by="ada")
+    world.run()
+    assert ran(world, request.head_sha) == 1
+    assert f"pr-{request.number}" in world.tags("api")
+    world.run(60)
+    assert talk.reaction(talk.say("/build api", request, by="olga")) == "refused"
+    assert f"/ok-to-test {request.head_sha}" in talk.replies()[0]
+    talk.say(f"/ok-to-test {request.head_sha}\n/build api", request, by="olga")
+    world.run()
+    trusts = [run.spec.trusted for run in world.runs() if run.sha == request.head_sha]
+    assert trusts == [True, False, False], "what was approved, and what was asked for behind it"
+
+
 @pytest.mark.parametrize("by", ["rita", "mallory", "stranger"])
 def test_only_writers_approve(talk: Talk, world: World, fork: Fork, by: str) -> None:
     _, request = fork
