@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, or_, select, update
 
-from bot.core.builds import BuildState
+from bot.core.builds import BuildState, Outcome
+from bot.core.daemons import flaws
 from bot.core.ids import BuildId, Sha
 from bot.core.recipe import push_reference
 from bot.records import SpareTag
-from bot.store.rows import load
+from bot.store.rows import load, outcome_value
 from bot.store.schema import build, ref_state, wanted_tag
 
 _SETTLED = 600.0
@@ -49,14 +50,22 @@ def _references(tx: Connection, now: float, limit: int) -> list[SpareTag]:
         holder = select(wanted_tag.c.tag).where(
             wanted_tag.c.name == names[0], wanted_tag.c.applied_digest == row.digest
         )
-        if tx.execute(holder.limit(1)).first() is None:
-            # Its only name: it stays, or the registry would collect the image.
+        only = tx.execute(holder.limit(1)).first() is None
+        if only or _wanted_as_cache(outcome_value(row.outcome)):
+            # Its only name, now or later: it stays, or the registry would collect the image.
             tx.execute(update(build).where(build.c.id == row.id).values(tidied=True))
             continue
         reference = push_reference(names[0], Sha(row.sha), row.recipe_hash, row.attempt)
         name, _, tag = reference.rpartition(":")
         found.append(SpareTag(name, tag, BuildId(row.id)))
     return found
+
+
+def _wanted_as_cache(outcome: Outcome | None) -> bool:
+    """Whether later builds miss without this image: see `bot.core.daemons`."""
+    if outcome is None or not outcome.cache.full:
+        return False
+    return any(flaw.lived_with for flaw in flaws(outcome.daemon))
 
 
 def _request_tags(tx: Connection, now: float, limit: int) -> list[SpareTag]:

@@ -239,7 +239,9 @@ class Bench:
         (build,) = self.admit()
         return build
 
-    def prove(self, build: BuildRow, result: Digest, cache: CacheUse = COLD) -> BuildRow:
+    def prove(
+        self, build: BuildRow, result: Digest, cache: CacheUse = COLD, daemon: str = ""
+    ) -> BuildRow:
         """Let a started build come to its digest."""
         now = self.tick()
         build = self.store.move_build(build, Move(BuildState.RUNNING, started_at=now), now)
@@ -251,6 +253,7 @@ class Bench:
             digest=result,
             size_bytes=9,
             cache=cache,
+            daemon=daemon,
         )
         return self.store.move_build(build, Move(BuildState.TAGGING, outcome=outcome), now)
 
@@ -262,9 +265,11 @@ class Bench:
             written.append(f"{tag.name}:{tag.tag}@{tag.digest}")
         return sorted(written)
 
-    def succeed(self, build: BuildRow, result: Digest, cache: CacheUse = COLD) -> BuildRow:
+    def succeed(
+        self, build: BuildRow, result: Digest, cache: CacheUse = COLD, daemon: str = ""
+    ) -> BuildRow:
         """The whole way to success, tags written."""
-        build = self.prove(build, result, cache)
+        build = self.prove(build, result, cache, daemon)
         self.write_tags()
         settled, errors = self.store.build_tags_settled(build)
         assert settled

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bot.core.builds import CacheUse
 from bot.core.plans import Plan, RefSeen
 from tests.contract.databases import Bench, branch, digest, head_tag, image, request_, sha
 
@@ -28,6 +31,23 @@ def test_the_only_name_of_an_image_stays(bench: Bench) -> None:
     newer = bench.succeed(bench.start(), digest(2))
     spares = bench.store.spare_tags(bench.tick(700.0), 10)
     assert [spare.build_id for spare in spares] == [newer.id]
+
+
+@pytest.mark.parametrize(
+    ("daemon", "cache", "spare"),
+    [
+        ("20.10.24", CacheUse(0, 3), False),
+        ("20.10.24", CacheUse(2, 3, found=1), True),
+        ("29.2.0", CacheUse(0, 3), True),
+    ],
+)
+def test_old_daemons_need_the_last_build_without_cache(
+    bench: Bench, daemon: str, cache: CacheUse, *, spare: bool
+) -> None:
+    """Once `main` goes on, its reference alone keeps the registry from collecting it."""
+    bench.push(branch(sha(1), image("api", sha(1), tags=[head_tag("main")])))
+    bench.succeed(bench.start(), digest(1), cache, daemon)
+    assert bool(bench.store.spare_tags(bench.tick(700.0), 10)) is spare
 
 
 def test_names_of_a_request_are_spare_a_week_after_it_closed(bench: Bench) -> None:
