@@ -17,8 +17,8 @@ _GO_ON = "the build goes on without it"
 class Found:
     """`references` answer; `notes` tell of each one for the log."""
 
-    references: tuple[str, ...]
-    notes: tuple[str, ...]
+    references: Sequence[str]
+    notes: Sequence[str]
 
 
 def look(registry: Registry, sources: Sequence[str]) -> Found:

@@ -74,7 +74,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (this process has one thread)
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (this process has one thread)
         )
     except FileNotFoundError as error:
         raise BuildFailed(
@@ -88,7 +88,7 @@ def run(
     return Finished(code, kept_output.data, kept_errors.data)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """If the builder is killed outright, git and docker must not go on pushing."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

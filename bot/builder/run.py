@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.builder import preflight
+from bot.builder.aside import Aside
 from bot.builder.budget import Budget
 from bot.builder.building import Builder, Built, Site
 from bot.builder.classes import BuildClass
-from bot.builder.clients import choose
+from bot.builder.clients import Client, Kind, choose
 from bot.builder.commands import unsupported
 from bot.builder.daemon import Daemon
 from bot.builder.manifests import Registry, RegistryError
@@ -65,15 +66,14 @@ class Run:
 
     def _phases(self) -> None:
         recipe, result = self._recipe, self.result
-        with self._phase("fetch"):
-            folder = self._fetched()
-            inputs = locate(folder, recipe.build.context, recipe.build.dockerfile)
-            _check_secrets(recipe)
-        with self._phase("preflight"):  # before the wait: dockerd of the same pod is starting now
-            env = client_environment(recipe, self._auths)
-            client = choose(recipe.docker.client, env, recipe.workdir, self._budget)
-            result.client = str(client)
-            cache_from = self._candidates()
+        env = client_environment(recipe, self._auths)
+        with Aside(lambda: self._look(env)) as aside:
+            with self._phase("fetch"):
+                folder = self._fetched()
+                inputs = locate(folder, recipe.build.context, recipe.build.dockerfile)
+                _check_secrets(recipe)
+            with self._phase("preflight"):  # what is left of it after the fetch
+                client, cache_from = self._looked(aside.result(self._budget))
         with self._phase("wait"):
             daemon = self._daemon.wait(recipe.limits.dockerd, self._budget)
             result.daemon = daemon.version
@@ -81,27 +81,45 @@ class Run:
         self._warn(warnings)
         if mistakes:
             raise BuildFailed(BuildClass.CONFIG, "; ".join(mistakes))
-        builder = Builder(
-            recipe,
-            Site(inputs, client, daemon, env),
-            self._budget,
-            (self._records, self._redactor),
-        )
+        self._build(Site(inputs, client, daemon, env), cache_from)
+        result.kind = BuildClass.SUCCEEDED
+        result.message = "built and pushed" if recipe.push else "built, not pushed"
+
+    def _look(self, env: Mapping[str, str]) -> dict[str, Any]:
+        """The client, and the caches that answer: beside the fetch, in a child of this process."""
+        recipe = self._recipe
+        client = choose(recipe.docker.client, env, recipe.workdir, self._budget)
+        found = preflight.look(self._registry(), recipe.cache.sources)
+        return {
+            "client": [client.kind.value, client.program, client.version],
+            "found": list(found.references),
+            "notes": list(found.notes),
+        }
+
+    def _looked(self, answer: Mapping[str, Any]) -> tuple[Client, list[str]]:
+        kind, program, version = answer["client"]
+        client = Client(Kind(kind), program, version)
+        self.result.client = str(client)
+        for note in answer["notes"]:
+            self._records.note(note)
+        return client, list(answer["found"])
+
+    def _build(self, site: Site, cache_from: Sequence[str]) -> None:
+        """Build, push and verify; the result's cache summary whatever comes of it."""
+        builder = Builder(self._recipe, site, self._budget, (self._records, self._redactor))
         with self._phase("build"):
             try:
                 built = builder.build(cache_from)
             except BuildFailed as failure:
                 raise self._told_by_daemon(failure) from failure
             finally:
-                result.cache = builder.summary(len(cache_from))
+                self.result.cache = builder.summary(len(cache_from))
             self._warn(builder.warnings())
         with self._phase("verify"):
             self._verify(built)
-            if cache_from and result.cache.hits == 0:
+            if cache_from and self.result.cache.hits == 0:
                 blank = preflight.blank(self._registry(), cache_from)
-                result.cache = builder.summary(len(cache_from), blank=blank)
-        result.kind = BuildClass.SUCCEEDED
-        result.message = "built and pushed" if recipe.push else "built, not pushed"
+                self.result.cache = builder.summary(len(cache_from), blank=blank)
 
     def _fetched(self) -> Path:
         """The folder of the commit's files."""
@@ -120,12 +138,6 @@ class Run:
         self.result.warnings += warnings
         for warning in warnings:
             self._records.note(warning)
-
-    def _candidates(self) -> list[str]:
-        found = preflight.look(self._registry(), self._recipe.cache.sources)
-        for note in found.notes:
-            self._records.note(note)
-        return list(found.references)
 
     def _registry(self, **settings: float) -> Registry:
         recipe = self._recipe
