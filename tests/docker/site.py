@@ -113,13 +113,18 @@ class Site:
             recipe[key] = {**recipe[key], **value} if merge else value
         return recipe
 
-    def start(self, recipe: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Running:
+    def start(
+        self,
+        recipe: Mapping[str, Any],
+        env: Mapping[str, str] | None = None,
+        module: str = "bot.builder",
+    ) -> Running:
         path = Path(f"{recipe['result']}.recipe")
         path.write_text(json.dumps(recipe))
         output = Path(f"{recipe['result']}.out")
         with output.open("wb") as stdout, Path(f"{recipe['result']}.err").open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "bot.builder", str(path)],
+                [sys.executable, "-I", "-m", module, str(path)],
                 cwd="/",
                 env={"PATH": os.environ["PATH"], "NO_PROXY": NO_PROXY, **(env or {})},
                 stdin=subprocess.DEVNULL,
