@@ -14,11 +14,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from bot.core.centralconfig import Source
 from bot.ports import HostError, Permanent, Temporary
+from bot.tls import PrivateCaAdapter
 
 TIMEOUT: Final = (5.0, 15.0)
 """Seconds to connect, and between two bytes of the answer."""
@@ -44,7 +44,7 @@ class HostSession(requests.Session):
         self.last: Mapping[str, str] = {}
         self._origin = _origin(base_url)
         for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(max_retries=0, pool_connections=1, pool_maxsize=1))
+            self.mount(scheme, PrivateCaAdapter(pool_connections=1, pool_maxsize=1))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Where to go on. A write is never sent again, and a token never leaves the host:

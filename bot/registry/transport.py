@@ -17,6 +17,7 @@ from requests.utils import get_environ_proxies
 from bot.ports import Clock, Permanent, Temporary
 from bot.registry.credentials import Credential
 from bot.registry.references import api_host
+from bot.tls import PrivateCaAdapter
 
 _TIMEOUTS = (10.0, 60.0)  # seconds: to connect; between two bytes
 _WHOLE_ANSWER = 120.0  # seconds for a bounded body, however slowly it drips
@@ -134,6 +135,7 @@ class Transport:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = _Session()
+            session.mount("https://", PrivateCaAdapter())
             session.trust_env = False  # no netrc: credentials come from the auth file alone
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             session.headers["User-Agent"] = "pushwright"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
-from urllib3.util import create_urllib3_context
 from yaml import YAMLError
 
+from bot import tls
 from bot.ports import Clock, Permanent
 
 _RELOAD_AFTER = 5.0
@@ -81,7 +80,9 @@ class Connection:
         # Half a minute of silence, three unanswered probes: a dead peer is known within a minute.
         configuration.socket_options = tcp_keepalive_socket_options(30, 10, 3)
         pool = RESTClientObject(configuration).pool_manager
-        pool.connection_pool_kw["ssl_context"] = _tls(verify=configuration.verify_ssl)
+        # The CAs of older EKS and microk8s clusters lack what Python 3.13 wants of them:
+        # https://github.com/kubernetes-client/python/issues/2394
+        pool.connection_pool_kw["ssl_context"] = tls.context(verify=configuration.verify_ssl)
         return Way(configuration.host.rstrip("/"), pool, configuration)
 
     def _unreadable(self, error: Exception) -> str:
@@ -91,15 +92,6 @@ class Connection:
                 "central config, or run the bot in a pod that has a service account token"
             )
         return f"the kubeconfig {self._kubeconfig} can't be used: {error}"
-
-
-def _tls(*, verify: bool) -> ssl.SSLContext:
-    """Chain, name and dates are verified, as kubectl does. Python 3.13 also wants extensions that
-    the CAs of older EKS and microk8s clusters do not have:
-    https://github.com/kubernetes-client/python/issues/2394"""
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
 
 
 def json_headers(way: Way, more: Mapping[str, str]) -> dict[str, str]:
