@@ -16,6 +16,7 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.core.findings import Finding, Result
+from bot.core.ids import HostKind
 from bot.core.podsettings import Kubernetes, Network, SecretKey
 from bot.doctor.checks import run_checks
 from bot.doctor.cluster import Cluster, Deep
@@ -30,6 +31,7 @@ from tests.cluster.executor_bench import (
     make_bench,
     with_untrusted,
 )
+from tests.doctor.site import sited
 
 OK, WARN, FAIL, UNKNOWN = Result.OK, Result.WARN, Result.FAIL, Result.UNKNOWN
 Found = Mapping[str, Finding]
@@ -236,6 +238,26 @@ def test_a_cluster_that_is_not_there(worker: Worker, tmp_path: Path) -> None:
     found = by_check(run_checks(list(Cluster(api, worker.bench.settings, 4).checks()), seconds=60))
     assert list(found) == ["version"]
     assert (found["version"].result, "does not answer" in found["version"].found) == (FAIL, True)
+
+
+def test_as_a_command(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.role(worker.namespace)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with sited(HostKind.GITHUB, folder, monkeypatch.setenv) as site:
+        section = {
+            "namespace": worker.namespace,
+            "builder-image": "registry.example.com/pushwright:1",
+            "kubeconfig": str(worker.kubeconfig),
+        }
+        site.write(executor="kubernetes", kubernetes=section)
+        found = site.doctor()
+        assert found["cluster", "connection"] == (OK, worker.bench.plane.url, "")
+        assert found["cluster", f"build pod in {worker.namespace}"][0] is OK
+        assert not [key for key in found if key[0] == "docker"]
+        worker.kubeconfig.write_text("{}")
+        result, text, _ = site.doctor()["cluster", "connection"]
+        assert (result, "kubeconfig" in text) == (FAIL, True)
 
 
 # -- an API server that is only a script -----------------------------------------------------------
