@@ -112,6 +112,7 @@ def _body(claim: ClaimLike, states: Sequence[ImageState], made: Material) -> str
         f"{MARKER}\n**pushwright** {code(claim.sha[:12])}: {_headline(claim, states)}",
         _mistakes(claim),
         _table(states, views, made),
+        _notes(states, views),
         *_failures(states, made),
         effect_text(claim),
         _not_built(claim),
@@ -156,6 +157,17 @@ def _table(
     shown = table(("image", "result", "tags", "digest", "#size", "#time", "#cache"), rows)
     left = len(states) - IMAGES
     return shown if left <= 0 else f"{shown}\n\n{left} more images are on the report's page."
+
+
+def _notes(states: Sequence[ImageState], views: Mapping[ImageKey, ImageLike]) -> str:
+    """What a success has to tell besides, of its cache above all."""
+    lines = [
+        f"- {code(state.image)}: {code(note)}"
+        for state in states[:IMAGES]
+        if state.final and (outcome := views[state.image].build.outcome)
+        for note in outcome.notes
+    ]
+    return "\n".join(lines)
 
 
 def _row(state: ImageState, view: ImageLike, made: Material) -> list[str]:

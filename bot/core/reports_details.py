@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from bot.core.builds import BuildState, Outcome
+from bot.core.builds import BuildState, CacheUse, Outcome
 from bot.core.ids import BuildId, ImageKey
 from bot.core.logtext import plain
 from bot.core.markdown import code, codes, fence, fitting, link, table, tail
@@ -124,16 +124,19 @@ def result(view: ImageLike) -> str:
     if outcome.size_bytes is not None:
         lines.append(f"- size: {megabytes(outcome.size_bytes)}, compressed")
     if outcome.cache.hits is not None and outcome.cache.steps:
-        first = (
-            f"; first miss: {code(outcome.cache.first_miss)}" if outcome.cache.first_miss else ""
-        )
-        lines.append(f"- cache: {outcome.cache.hits} of {outcome.cache.steps} steps{first}")
+        lines.append(f"- cache: {_cache(outcome.cache)}")
     if outcome.phases:
         phases = ", ".join(f"{code(name)} {span(s)}" for name, s in sorted(outcome.phases.items()))
         lines.append(f"- time: {phases}")
     held = [tag.withheld for tag in view.tags if tag.withheld is not None]
     lines += [f"- {code(note)}" for note in [*held, *view.notes, *view.tag_errors]]
     return "\n".join(lines)
+
+
+def _cache(use: CacheUse) -> str:
+    first = f"; first miss: {code(use.first_miss)}" if use.first_miss else ""
+    why = f" ({code(use.why)})" if use.first_miss and use.why else ""
+    return f"{use.hits} of {use.steps} steps{first}{why}"
 
 
 def _warnings(outcome: Outcome) -> str:

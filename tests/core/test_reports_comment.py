@@ -93,6 +93,17 @@ def test_a_check_names_no_tag_and_no_digest() -> None:
     assert "docker pull" not in text
 
 
+def test_what_is_told_of_a_cache_stands_below_the_table() -> None:
+    images = ok()
+    outcome = images.build.outcome
+    assert outcome is not None
+    told = replace(outcome, notes=("cache found, no step hit, twice running",))
+    claim = request(replace(images, build=replace(images.build, outcome=told)), ok("web"))
+    text = body(claim)
+    assert "\n- `api`: `cache found, no step hit, twice running`\n" in text
+    assert "- `web`" not in text
+
+
 @pytest.mark.parametrize(
     ("size", "shown"), [(142_300_000, "(±0)"), (150_000_000, "(-7.7 MB)"), (None, "142 MB |")]
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.builds import BuilderResult, BuildState, Ended, OutcomeClass, Place
+from bot.core.builds import BuilderResult, BuildState, CacheUse, Ended, OutcomeClass, Place
 from bot.core.ids import BuildId
 from bot.core.outcomes import classify
 from bot.core.reports import SUMMARY, Detail
@@ -43,6 +44,19 @@ def test_success() -> None:
     assert "| 1 | `RUN x` | hit | 1.0 s |" in api.summary
     assert "secret log" not in api.summary, "the log of a success is on its page"
     assert (api.started_at, api.ended_at, api.annotations) == (T + 2, T + 46, ())
+
+
+def test_the_first_miss_and_why_and_warnings() -> None:
+    image = ok()
+    outcome = image.build.outcome
+    assert outcome is not None
+    use = CacheUse(1, 3, first_miss="[2/3] RUN x (Dockerfile:2)", found=1, why="it changed")
+    told = replace(outcome, cache=use, warnings=("dockerd 27.0.3: broken",))
+    claim = Claim((replace(image, build=replace(image.build, outcome=told)),))
+    summary = details(claim)["pushwright/api"].summary
+    first = "first miss: `[2/3] RUN x (Dockerfile:2)` (`it changed`)"
+    assert f"- cache: 1 of 3 steps; {first}" in summary
+    assert "- warning: `dockerd 27.0.3: broken`" in summary
 
 
 def test_failure() -> None:
