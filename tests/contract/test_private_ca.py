@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from bot.builder import manifests
 from bot.hosts.transport import HostSession
 from bot.tls import PrivateCaAdapter
 from tests.cluster.pki import Authority
@@ -62,6 +63,14 @@ def test_hosts_and_registries_take_it(authority: Authority, url: str) -> None:
         assert not _context_of(host, url, authority).verify_flags & ssl.VERIFY_X509_STRICT
     with HostSession(url, None, None) as host, pytest.raises(requests.exceptions.SSLError):
         host.get(url, timeout=10)
+
+
+def test_builders_take_it(authority: Authority, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    context = manifests._trust.__wrapped__()
+    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+        assert answer.read() == b"hello"
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
 def _context_of(session: requests.Session, url: str, authority: Authority) -> ssl.SSLContext:
