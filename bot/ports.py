@@ -16,7 +16,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths
 from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Role, Sha, SourceName
-from bot.core.reports import CommitStatus
+from bot.core.reports import CommitStatus, Fork
 
 
 class HostError(Exception):
@@ -135,8 +135,11 @@ class GitHost(Protocol):
         when the host took it, by its own clock in whole seconds since the epoch; None where it
         does not say, or showed something like it before."""
 
-    def read_status(self, repository: Repository, sha: Sha, context: str) -> CommitStatus | None:
-        """The latest status of that context as the host shows it; None: there is none."""
+    def read_status(
+        self, repository: Repository, sha: Sha, context: str, fork: Fork | None = None
+    ) -> CommitStatus | None:
+        """The latest status of that context as the host shows it; None: there is none. `fork`: as
+        in the status that was set."""
 
     def upsert_comment(
         self, repository: Repository, number: int, marker: str, body: str, known_id: int | None

@@ -146,7 +146,9 @@ class StatusWriter:
         """Whether the host shows something that we wrote before: only that is put right. A value
         that we never wrote is somebody else's; it stays and is journalled."""
         host = self._ports.hosts.get(wanted.repository.source)
-        shown = host.read_status(wanted.repository.repository, wanted.sha, wanted.status.context)
+        shown = host.read_status(
+            wanted.repository.repository, wanted.sha, wanted.status.context, wanted.status.fork
+        )
         if shown is None:
             return True  # accepted and lost: hosts do that
         kind = self._ports.central().sources[wanted.repository.source].kind

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.core.centralconfig import RepositoryRule
 from bot.core.events import BranchPushed, RequestChanged
 from bot.core.facts import EventFacts, NoConfig
-from bot.core.ids import Trust
+from bot.core.ids import RepositoryId, Trust
 from bot.core.mistakes import Mistake
 from bot.core.planning_builds import Planned, build_all, pulled_in
 from bot.core.planning_choice import Choice, choose
@@ -30,6 +30,8 @@ from bot.core.skip import skip_token
 from bot.core.tags import fill
 from bot.core.tags_faults import Fault
 
+GONE = RepositoryId(0)
+"""A fork that was deleted."""
 NOT_LISTED = "repository is not in the central config"
 
 
@@ -132,6 +134,7 @@ def _claim(facts: EventFacts, ask: Asked) -> Plan:
         observe=facts.rule is not None and facts.rule.mode == "observe",
         base_branch=ask.base_branch,
         ref=ask.ref,
+        fork=_fork(facts),
         comment=_comment(facts),
         effect=effect(facts, ask),
     )
@@ -144,6 +147,13 @@ def _claim(facts: EventFacts, ask: Asked) -> Plan:
     )
     withdraw = _withdrawn(facts, ask) + _unwanted(facts, wish)
     return Plan(_note(wish), (wish,), withdraw, seen, bases)
+
+
+def _fork(facts: EventFacts) -> RepositoryId | None:
+    event = facts.event
+    if not isinstance(event, RequestChanged) or not event.fork:
+        return None
+    return event.request.head_repository or GONE
 
 
 def _comment(facts: EventFacts) -> CommentMode:

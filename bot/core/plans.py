@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from bot.core.ids import Digest, ImageKey, Sha, Trust
+from bot.core.ids import Digest, ImageKey, RepositoryId, Sha, Trust
 from bot.core.mistakes import Mistake
 from bot.core.repoconfig import CommentMode
 
@@ -133,6 +133,8 @@ class ClaimWish:
     base_branch: str | None = None
     ref: str | None = None
     """The branch or tag that holds the commit (a request's head branch): GitLab asks for it."""
+    fork: RepositoryId | None = None
+    """The repository that a request's head lies in, where it is another one; 0: it was deleted."""
     comment: CommentMode = "on-change"
     effect: tuple[str, ...] = ()
     """What the request's own config would change, line by line, where the target's holds."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.core.ids import HostKind
+from bot.core.ids import HostKind, RepositoryId
 
 DESCRIPTION = 140
 """Code points that GitHub takes (https://docs.github.com/rest/commits/statuses); GitLab: 255."""
@@ -49,11 +49,21 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """Where the head of a fork's request lies: the fork's numeric id, and the request's number in
+    the repository that it goes to."""
+
+    repository: RepositoryId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class CommitStatus:
     """One commit status. `description` holds at most 140 code points of the basic plane.
 
     `ref` is the branch or tag name: GitLab needs it to find the pipeline; GitHub ignores it.
-    `detail`: only where the source reports by check runs.
+    `detail`: only where the source reports by check runs. `fork`: GitLab shows the statuses of a
+    fork's request where they are the fork's own.
     """
 
     context: str
@@ -62,6 +72,7 @@ class CommitStatus:
     target_url: str | None
     ref: str | None = None
     detail: Detail | None = None
+    fork: Fork | None = None
 
 
 def fit(text: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.core.ids import ImageKey
+from bot.core.ids import ImageKey, RepositoryId
 from bot.core.naming import status_context
 from bot.core.plans import ClaimKind
-from bot.core.reports import CommitStatus, StatusState, fit
+from bot.core.reports import CommitStatus, Fork, StatusState, fit
 from bot.core.reports_images import ImageState, live_state, withdrawn_state
 from bot.core.reports_rows import ClaimLike, ImageLike, Known, Rendered, ReportLike
 from bot.core.reports_texts import NOTHING, mistakes
@@ -107,13 +107,13 @@ class _Writer:
         self._report = report
         self._url = url
         self._known = known
-        self._ref = _ref(report.claims)
+        self._ref, self._fork = _place(report.claims)
 
     def _status(
         self, image: ImageKey | None, state: StatusState, text: str, url: str | None
     ) -> CommitStatus:
         context = f"{status_context(image)}{self._report.family}"
-        return CommitStatus(context, state, fit(text), url, self._ref)
+        return CommitStatus(context, state, fit(text), url, self._ref, fork=self._fork)
 
     def _page(self, state: ImageState | None) -> str | None:
         return f"{self._url}/builds/{state.build}" if state and state.build else None
@@ -213,16 +213,21 @@ def _bad(states: Sequence[ImageState]) -> list[ImageState]:
     return sorted(found, key=lambda one: (over and wrong.index(one.state), one.ended_at, one.image))
 
 
-def _ref(claims: Sequence[ClaimLike]) -> str | None:
-    """The branch or tag that holds the commit: GitLab finds the pipeline by it."""
+def _place(claims: Sequence[ClaimLike]) -> tuple[str | None, Fork | None]:
+    """The branch or tag that holds the commit, and the fork where it lies in one: GitLab finds the
+    pipeline by them. A branch of the repository itself goes before a fork's of the same commit."""
     live = [claim for claim in claims if claim.state == "live"]
+    forks: list[tuple[str | None, Fork | None]] = []
     for claim in [*live, *claims]:
-        named = claim.wish.get("ref")
-        if isinstance(named, str) and named:
-            return named
-        if claim.kind in (ClaimKind.BRANCH, ClaimKind.TAG):
-            return claim.name
-    return None
+        named, fork = claim.wish.get("ref"), claim.wish.get("fork")
+        ref = named if isinstance(named, str) and named else None
+        if isinstance(fork, int) and claim.name.isdigit():
+            forks.append((ref, Fork(RepositoryId(fork), int(claim.name))))
+        elif ref is not None:
+            return ref, None
+        elif claim.kind in (ClaimKind.BRANCH, ClaimKind.TAG):
+            return claim.name, None
+    return forks[0] if forks else (None, None)
 
 
 def _rows(value: object) -> list[Mapping[str, object]]:

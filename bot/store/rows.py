@@ -13,7 +13,7 @@ from bot.core.builds import BuildState, CacheUse, Outcome, OutcomeClass, Place
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Sha, SourceName, Trust
 from bot.core.plans import ClaimWish, PlannedImage, SequenceOrder, TagWish, VersionOrder
-from bot.core.reports import Annotation, CommitStatus, Detail, StatusState
+from bot.core.reports import Annotation, CommitStatus, Detail, Fork, StatusState
 from bot.records import BuildRow, RepositoryRow
 
 
@@ -87,6 +87,8 @@ def status_text(status: CommitStatus) -> str:
         "target_url": status.target_url,
         "ref": status.ref,
     }
+    if status.fork is not None:
+        told["fork"] = [status.fork.repository, status.fork.number]
     if status.detail is not None:
         told["detail"] = asdict(status.detail)
     return dump(told)
@@ -101,7 +103,12 @@ def status_value(text: str) -> CommitStatus:
         data["target_url"],
         data["ref"],
         _detail(data.get("detail")),
+        _fork(data.get("fork")),
     )
+
+
+def _fork(data: Sequence[int] | None) -> Fork | None:
+    return None if data is None else Fork(RepositoryId(data[0]), data[1])
 
 
 def _detail(data: Mapping[str, Any] | None) -> Detail | None:
@@ -187,6 +194,7 @@ def claim_wish(wish: ClaimWish) -> dict[str, Any]:
         "observe": wish.observe,
         "comment": wish.comment,
         "effect": list(wish.effect),
+        "fork": wish.fork,
     }
     if not buildable(wish):
         told["images"] = [

@@ -12,10 +12,10 @@ from bot.core.builds import (
     BuildState,
     OutcomeClass,
 )
-from bot.core.ids import BuildId, HostKind, ImageKey
+from bot.core.ids import BuildId, HostKind, ImageKey, RepositoryId
 from bot.core.outcomes import failure, withdrawn_outcome
 from bot.core.plans import ClaimKind
-from bot.core.reports import CommitStatus, StatusState, fit, shows
+from bot.core.reports import CommitStatus, Fork, StatusState, fit, shows
 from bot.core.reports_render import HOLD_SECONDS, render
 from bot.core.reports_rows import Known, Rendered, Shown
 from bot.core.reports_texts import megabytes, mistakes_page
@@ -372,3 +372,14 @@ def test_what_a_host_shows_of_our_states(
     one, other = (CommitStatus("pushwright", s, "text", None) for s in (shown, wanted))
     assert shows(kind, one, other) is same
     assert not shows(kind, CommitStatus("pushwright", shown, "another", None), other)
+
+
+def test_a_forks_statuses_know_their_fork() -> None:
+    def places(*claims: Claim) -> set[tuple[str | None, Fork | None]]:
+        rendered = render(Report(claims), T + 100, URL, Known())
+        return {(status.ref, status.fork) for status, _ in rendered.statuses}
+
+    forked = Claim((ok(),), kind=ClaimKind.REQUEST, name="7", wish={"ref": "topic", "fork": 99})
+    own = Claim((ok(),), kind=ClaimKind.BRANCH, name="main")
+    assert places(forked) == {("topic", Fork(RepositoryId(99), 7))}
+    assert places(forked, own) == {("main", None)}, "it lies in the repository itself, too"

@@ -15,7 +15,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths, KnownPaths, UnknownPaths
 from bot.core.ids import RepositoryId, Role, Sha
-from bot.core.reports import CommitStatus
+from bot.core.reports import CommitStatus, Fork
 from bot.hosts import git
 from bot.hosts.fields import Fields
 from bot.hosts.github import client_answers as answers
@@ -206,7 +206,13 @@ class GitHubHost:
     def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> float | None:
         return self._reports.set_status(selected(repository), sha, status)
 
-    def read_status(self, repository: Repository, sha: Sha, context: str) -> CommitStatus | None:
+    def read_status(
+        self,
+        repository: Repository,
+        sha: Sha,
+        context: str,
+        fork: Fork | None = None,  # noqa: ARG002 - GitHub shows a fork's where its request goes to
+    ) -> CommitStatus | None:
         return self._reports.read_status(selected(repository), sha, context)
 
     def upsert_comment(

@@ -12,7 +12,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths, KnownPaths, UnknownPaths
 from bot.core.ids import RepositoryId, Role, Sha
-from bot.core.reports import CommitStatus
+from bot.core.reports import CommitStatus, Fork
 from bot.hosts import git
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import client_answers as answers
@@ -188,8 +188,10 @@ class GitLabHost:
     def set_status(self, repository: Repository, sha: Sha, status: CommitStatus) -> float | None:
         return self._reports.set_status(selected(repository), sha, status)
 
-    def read_status(self, repository: Repository, sha: Sha, context: str) -> CommitStatus | None:
-        return self._reports.read_status(selected(repository), sha, context)
+    def read_status(
+        self, repository: Repository, sha: Sha, context: str, fork: Fork | None = None
+    ) -> CommitStatus | None:
+        return self._reports.read_status(selected(repository), sha, context, fork)
 
     def upsert_comment(
         self, repository: Repository, number: int, marker: str, body: str, known_id: int | None

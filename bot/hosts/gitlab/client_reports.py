@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
-from bot.core.ids import Sha
-from bot.core.reports import CommitStatus
+from bot.core.ids import RepositoryId, Sha
+from bot.core.reports import CommitStatus, Fork
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import client_answers as answers
 from bot.hosts.gitlab.client_requests import GitLabRequests, Transition, read
@@ -43,8 +44,29 @@ class GitLabReports:
         self._login = bot_login
         self._me: int | None = None
         self._pipelines: OrderedDict[_Key, tuple[int, str]] = OrderedDict()
+        self._closed: OrderedDict[RepositoryId, None] = OrderedDict()
 
     def set_status(self, project: str, sha: Sha, status: CommitStatus) -> float | None:
+        """A fork's request shows the pipelines of the fork. Where we may not write there, and what
+        is left of a fork that was deleted, the request's own ref in the target project counts; not
+        the branch's name, which may be another branch there."""
+        fork = status.fork
+        if fork is None:
+            return self._set(project, sha, status)
+        if fork.repository and fork.repository not in self._closed:
+            try:
+                return self._set(f"/projects/{fork.repository}", sha, status)
+            except (Forbidden, NotFound):
+                self._close(fork.repository)
+        ref = f"refs/merge-requests/{fork.number}/head"
+        return self._set(project, sha, replace(status, ref=ref))
+
+    def _close(self, fork: RepositoryId) -> None:
+        self._closed[fork] = None
+        while len(self._closed) > _REMEMBERED:
+            self._closed.popitem(last=False)
+
+    def _set(self, project: str, sha: Sha, status: CommitStatus) -> float | None:
         pipeline = self._pipeline(project, sha, status.ref)
         try:
             self._send(project, sha, status, pipeline)
@@ -109,12 +131,24 @@ class GitLabReports:
 
     def _accept(self, project: str, sha: Sha, status: CommitStatus, error: Transition) -> None:
         """GitLab refuses a repetition. That is no error if the status is there or further."""
-        shown = self.read_status(project, sha, status.context)
+        shown = self._read(project, sha, status.context)
         if shown is not None and answers.PROGRESS[shown.state] >= answers.PROGRESS[status.state]:
             return
         raise Temporary(str(error), _AGAIN) from error
 
-    def read_status(self, project: str, sha: Sha, context: str) -> CommitStatus | None:
+    def read_status(
+        self, project: str, sha: Sha, context: str, fork: Fork | None = None
+    ) -> CommitStatus | None:
+        if fork is not None and fork.repository and fork.repository not in self._closed:
+            try:
+                shown = self._read(f"/projects/{fork.repository}", sha, context)
+            except (Forbidden, NotFound):
+                shown = None
+            if shown is not None:
+                return shown
+        return self._read(project, sha, context)
+
+    def _read(self, project: str, sha: Sha, context: str) -> CommitStatus | None:
         path = f"{project}/repository/commits/{sha}/statuses"
         rows, _ = self._requests.every(path, answers.status, {"name": context})
         newest = max(rows, key=lambda row: row[0], default=None)

@@ -1,0 +1,82 @@
+"""GitHub's merge queue: its commits are checked, reported under the same names, never pushed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.core.ids import HostKind, Sha
+from tests.fakes.executor_memory import Hold
+from tests.scenarios.bot import FILES, World
+
+
+@pytest.fixture
+def kind() -> HostKind:
+    """GitLab's merge trains are pipelines of merge requests."""
+    return HostKind.GITHUB
+
+
+def queue(world: World, action: str, ref: str, sha: str, **more: Any) -> None:
+    repository = world.repository
+    for hook in repository.hooks:
+        hook.events = (*hook.events, "merge_group")
+    owner, _, name = repository.path.partition("/")
+    world.host.hooks.send(
+        repository,
+        "merge_group",
+        {
+            "action": action,
+            **more,
+            "merge_group": {
+                "head_sha": sha,
+                "head_ref": ref,
+                "base_ref": "refs/heads/main",
+                "base_sha": world.repository.git.resolve("refs/heads/main"),
+                "head_commit": {"id": sha, "tree_id": sha, "message": "Merge"},
+            },
+            "repository": {
+                "id": repository.id,
+                "name": name,
+                "full_name": repository.path,
+                "owner": {"login": owner, "id": 1},
+                "default_branch": "main",
+                "clone_url": world.host.clone_url(repository),
+                "html_url": f"{world.host.url}/{repository.path}",
+                "private": True,
+            },
+            "sender": {"id": 7, "login": "ada", "type": "User"},
+        },
+    )
+
+
+def queued(world: World) -> tuple[str, Sha]:
+    """A commit of the queue, as GitHub makes it: on a branch of its own."""
+    branch = "gh-readonly-queue/main/pr-1-abc"
+    sha = world.push("services/api/x", branch)
+    return f"refs/heads/{branch}", sha
+
+
+def test_a_commit_of_the_queue_is_checked_and_reported(world: World) -> None:
+    world.push(FILES)
+    world.run()
+    ref, sha = queued(world)
+    queue(world, "checks_requested", ref, sha)
+    world.run()
+    assert world.state(sha) == world.state(sha, "/api") == "success"
+    assert "built, not pushed" in world.status(sha, "/api")[1]
+    assert set(world.tags("api")) == {"main"}, "and no name is moved"
+
+
+def test_what_leaves_the_queue_is_stopped(world: World) -> None:
+    world.push(FILES)
+    world.run()
+    world.executor.usual = Hold()
+    ref, sha = queued(world)
+    queue(world, "checks_requested", ref, sha)
+    world.run(20)
+    assert world.state(sha) == "pending"
+    queue(world, "destroyed", ref, sha, reason="dequeued")
+    world.run()
+    state, text = world.status(sha)
+    assert (state, "left the merge queue" in text) == ("error", True)
