@@ -41,7 +41,7 @@ from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind
 from bot.flow import Ports, incoming
-from bot.ports import GitHost, NotFound, Permanent, Temporary
+from bot.ports import Forbidden, GitHost, NotFound, Permanent, Temporary
 from bot.reading import NothingToRead, Reader, Subject
 from bot.records import (
     Decided,
@@ -58,6 +58,8 @@ LOG = logging.getLogger("pushwright.intake")
 LEASE = 60.0
 """Seconds that a delivery and its repository are ours; host reads must end within."""
 
+_MENDED_WITHIN = 86400.0
+"""Seconds in which a credential that may not read something is waited for."""
 _TRIES = 5
 """Failures of our own after which a delivery is put aside."""
 
@@ -84,6 +86,8 @@ class Intake:
             LOG.warning("lost the lease of a delivery", extra=_about(delivery))
         except Temporary as error:
             self._later(delivery, str(error), error.after)
+        except Forbidden as error:
+            self._forbidden(delivery, error)
         except Permanent as error:
             self._finish(delivery, "dead", f"the host refused: {error}")
         except Exception as error:
@@ -265,6 +269,14 @@ class Intake:
         until = self._ports.clock.now() + pause
         self._ports.store.delay_delivery(delivery, until, reason, counted=False)
         LOG.warning("later: %s", reason, extra=_about(delivery))
+
+    def _forbidden(self, delivery: Delivery, error: Forbidden) -> None:
+        """An administrator can mend it, and what a comment asked for no sweep finds again."""
+        age = self._ports.clock.now() - delivery.received_at
+        if age < _MENDED_WITHIN:
+            self._later(delivery, str(error), min(3600.0, max(60.0, age / 2)))
+        else:
+            self._finish(delivery, "dead", f"the host refused for a day: {error}")
 
     def _failed(self, delivery: Delivery, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.core.builds import OutcomeClass
 from tests.fakes.executor_memory import Fail, Hold, Succeed
+from tests.fakes.githost.faults import Fault
 from tests.scenarios.bot import FILES, ONE_IMAGE, World
 
 
@@ -181,6 +184,36 @@ def test_repositories_outside_the_config_are_left_alone(world: World) -> None:
     assert "other/thing" in reason
     answers = [delivery.answers for delivery in world.host.hooks.deliveries]
     assert all(answer == [202] for answer in answers)
+
+
+def test_a_credential_that_is_mended_late_loses_nothing(world: World) -> None:
+    world.central = replace(world.central, sweep_seconds=10 * 86400)
+    world.push(ONE_IMAGE)
+    world.run()
+    world.host.faults.add(Fault("answer", count=10**6, status=401, message="Bad credentials"))
+    sha = world.push("a.txt")
+    world.run(2 * 3600)
+    assert len(world.runs()) == 1
+    asked = len(world.host.records)
+    world.run(3600)
+    assert len(world.host.records) - asked < 12, "seldom"
+    world.host.faults.clear()
+    world.run(3600)
+    assert world.ran()[1:] == [sha]
+    assert world.state(sha) == "success"
+
+
+def test_a_credential_that_nobody_mends_is_given_up_after_a_day(world: World) -> None:
+    world.push(ONE_IMAGE)
+    world.run()
+    world.host.faults.add(Fault("answer", count=10**6, status=403, message="Forbidden"))
+    world.push("a.txt")
+    world.run()
+    assert world.reasons()[0][0] == "new"
+    world.clock.turn(86400.0)
+    world.bot.step("decide")
+    state, reason = world.reasons()[0]
+    assert (state, "refused for a day" in reason) == ("dead", True)
 
 
 def test_a_deleted_branch_cancels_its_builds(world: World) -> None:
