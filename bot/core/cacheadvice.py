@@ -25,7 +25,11 @@ class Told:
 def advised(outcome: Outcome, mode: str, previous: Outcome | None) -> Outcome:
     """A success with what is to be said of its cache. `mode`: the image's `cache`. `previous`: the
     success of the same image before it."""
-    told = [*_daemon(outcome, previous), *_in_vain(outcome, previous), *_stages(outcome, mode)]
+    told = [
+        *_daemon(outcome, previous),
+        *_in_vain(outcome, mode, previous),
+        *_stages(outcome, mode),
+    ]
     if not told:
         return outcome
     return replace(
@@ -49,21 +53,25 @@ def _daemon(outcome: Outcome, previous: Outcome | None) -> list[Told]:
     ]
 
 
-def _in_vain(outcome: Outcome, previous: Outcome | None) -> list[Told]:
+def _in_vain(outcome: Outcome, mode: str, previous: Outcome | None) -> list[Told]:
     if previous is None or not (outcome.cache.in_vain and previous.cache.in_vain):
         return []
-    return [Told(in_vain(outcome.cache), "cache found, no step hit, twice running")]
+    return [Told(in_vain(outcome.cache, mode), "cache found, no step hit, twice running")]
 
 
-def in_vain(use: CacheUse) -> str:
+def in_vain(use: CacheUse, mode: str) -> str:
     caches = "1 cache was" if use.found == 1 else f"{use.found} caches were"
-    first = (
-        f" First: {use.first_miss}{f' ({use.why})' if use.why else ''}." if use.first_miss else ""
-    )
+    why = f" ({use.why})" if use.why else ""
+    first = f" First: {use.first_miss}{why}." if use.first_miss else ""
+    return f"{caches} found and no step hit, for the second time running.{first} {_look(use, mode)}"
+
+
+def _look(use: CacheUse, mode: str) -> str:
+    if use.rerun_stages and mode == "inline":
+        return "`cache: registry` also keeps stages that are not in the image"
     return (
-        f"{caches} found and no step hit, for the second time running.{first} Look for what "
-        "differs from build to build early in the Dockerfile: an ARG before a RUN, a COPY of "
-        "everything, a base image that is pushed daily (docs/cache.md, What breaks hits)"
+        "Look for what differs from build to build early in the Dockerfile: an ARG before a RUN, "
+        "a COPY of everything, a base image that is pushed daily (docs/cache.md, What breaks hits)"
     )
 
 

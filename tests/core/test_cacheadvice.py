@@ -79,6 +79,14 @@ def test_a_cache_in_vain_is_said_the_second_time() -> None:
     assert "First: [2/5] COPY . . (Dockerfile:2) (its files changed)." in text
 
 
+def test_a_cache_in_vain_for_want_of_its_stages_says_so() -> None:
+    use = replace(VAIN, rerun_stages="deps", rerun_seconds=0.5)
+    (text,) = advised(success(use), "inline", success(use)).warnings
+    assert text.endswith("`cache: registry` also keeps stages that are not in the image")
+    (held,) = advised(success(use), "registry", success(use)).warnings
+    assert "What breaks hits" in held
+
+
 @pytest.mark.parametrize(
     "use",
     [
