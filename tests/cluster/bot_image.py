@@ -27,6 +27,8 @@ _BASE = "localhost/debian:1"
 _MACHINE = ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
 """How a build reaches the package index from here; also the certificates of the administrator."""
 _CERTIFICATES = Path("/usr/local/share/ca-certificates")
+_KEPT = 4
+"""Images of other states of the project, 300 MB each: several checkouts share the cache."""
 _MOST = "4gb"
 """Of the daemon's layers, which are the cache of the next build."""
 
@@ -40,9 +42,10 @@ def bot_image(name: str) -> Path:
     key = content_key(name, rootfs.key, tools_folder().parent.name, *parts, *_sources())
     folder = cache_folder()
     made = cached(folder / f"bot-{key}.tar", lambda new: _build(name, bases, rootfs, new))
-    for other in folder.glob("bot-*.tar"):
-        if other != made:
-            other.unlink(missing_ok=True)  # each is 300 MB, and none comes back
+    made.touch()
+    by_use = sorted(folder.glob("bot-*.tar"), key=lambda path: path.stat().st_mtime)
+    for old in by_use[:-_KEPT]:
+        old.unlink(missing_ok=True)
     return made
 
 

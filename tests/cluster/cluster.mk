@@ -6,7 +6,11 @@ cluster-tools: ## Kubernetes, helm and kubeconform, built once from Go modules; 
 
 .PHONY: test-cluster
 test-cluster: venv cluster-tools ## tests against a real apiserver and etcd (root)
-	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q tests/cluster
+	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q --ignore=tests/cluster/e2e tests/cluster
+
+.PHONY: e2e
+e2e: cluster-images ## all cluster tests: the bot builds in pods on a node of this machine (root)
+	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q --durations=15 tests/cluster
 
 .PHONY: cluster
 cluster: venv cluster-tools ## a Kubernetes node and a kubeconfig, until Ctrl-C (root)

@@ -59,7 +59,7 @@ def held(name: str) -> Iterator[None]:
 
 def cached(path: Path, make: Callable[[Path], object]) -> Path:
     """`path`, made now if it is not there: whole or not at all."""
-    with held(path.name):
+    with held(path.name.partition("-")[0]):
         if not path.exists():
             new = path.with_name(f"{path.name}.new")
             make(new)

@@ -6,6 +6,7 @@ They live as long as the test session; a scenario takes a namespace and reposito
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster.api import Api, Json
@@ -64,3 +65,14 @@ class Ground:
         """What a container printed."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}"
         return self.api.text(path)
+
+    def processes(self, pod: Json, part: str = "") -> list[Path]:
+        """`/proc` folders of what runs in a pod, nested containers included, whose command line
+        holds `part`."""
+        uid, found = pod["metadata"]["uid"], []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                inside = f"pod{uid}" in (entry / "cgroup").read_text()
+                if inside and part in (entry / "cmdline").read_bytes().decode("utf-8", "replace"):
+                    found.append(entry)
+        return found
