@@ -7,6 +7,7 @@ depends on having seen an earlier step, so any worker can take over after any in
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -281,7 +282,9 @@ class Scheduler:
         now, name = self._now(), self._name(build)
         often = build.watched_until > now
         pause = _LOG_OFTEN if often else _LOG_SELDOM
-        if not last and now - self._log_read_at.get(name, 0.0) < pause - 0.5:
+        # A worker that begins with many builds reads their logs one after another, not at once.
+        read_at = self._log_read_at.setdefault(name, now - random.uniform(0.0, pause))  # noqa: S311
+        if not last and now - read_at < pause - 0.5:
             return
         self._log_read_at[name] = now
         try:

@@ -124,6 +124,7 @@ def _kubernetes(
         ),
         Api(connection, clock),
         clock,
+        watched=True,
     )
 
 

@@ -124,13 +124,15 @@ class Bench:
         kubeconfig: Path | None = None,
         rhythm: Rhythm = USUAL,
         clock: Clock = SystemClock(),  # noqa: B008  it has no state
+        *,
+        watched: bool = False,
     ) -> KubernetesExecutor:
         around = Surroundings(
             kubernetes=lambda: self.settings,
             auths=lambda hosts, trusted: self.auths,
             secret_file=self.secrets.get,
         )
-        return KubernetesExecutor(around, self.api(kubeconfig), clock, rhythm)
+        return KubernetesExecutor(around, self.api(kubeconfig), clock, rhythm, watched=watched)
 
     def pod(self, name: str) -> Json:
         return self.admin.pod(self.namespace, object_name(name))

@@ -20,7 +20,7 @@ from bot.core.builds import (
     Running,
 )
 from bot.core.ids import Digest, Sha
-from bot.ports import AttemptSpec, Clock
+from bot.ports import AttemptSpec, Clock, Permanent
 from tests.fakes.registry_memory import nothing
 
 Push = Callable[[str, str, str], Digest]
@@ -119,7 +119,13 @@ class MemoryExecutor:
     def start(self, spec: AttemptSpec) -> None:
         self.starts += 1
         self.before_start(spec)
-        if spec.name in self.runs:
+        why = self.refuses(trusted=spec.trusted)
+        if why:
+            raise Permanent(why)
+        found = self.runs.get(spec.name)
+        if found is not None and found.spec.recipe_hash != spec.recipe_hash:
+            raise Permanent(f"attempt {spec.name} is of another recipe")
+        if found is not None:
             return
         json.dumps(spec.recipe)  # what a builder is given is a document
         image = _image(spec.recipe)

@@ -32,6 +32,8 @@ from bot.ports import AttemptSpec, Clock, Forbidden, HostError, NotFound, Perman
 LOG = logging.getLogger("pushwright.kubernetes")
 Pod = Mapping[str, object]
 
+_FIRST_LIST = 20.0
+"""Seconds that a look waits for the first list of pods."""
 _LOG_READ = 10.0
 """Seconds; a result waits for its log, but not for a node that is gone."""
 _LOG_PAUSE = 60.0
@@ -52,12 +54,19 @@ class Surroundings:
 
 
 class KubernetesExecutor:
-    """Satisfies `bot.ports.Executor`. `watches` are the loops of its worker; without them every
-    look is a call."""
+    """Satisfies `bot.ports.Executor`. `watches` are loops of its worker; without them (`watched`
+    False) every look is a call."""
 
     def __init__(
-        self, surroundings: Surroundings, api: Api, clock: Clock, rhythm: Rhythm = USUAL
+        self,
+        surroundings: Surroundings,
+        api: Api,
+        clock: Clock,
+        rhythm: Rhythm = USUAL,
+        *,
+        watched: bool = False,
     ) -> None:
+        self._watched = watched
         self._around = surroundings
         self._api = api
         self._clock = clock
@@ -214,6 +223,8 @@ class KubernetesExecutor:
     def _known(self, name: str) -> Pod | None:
         """From the watch, if it is ours."""
         for watch in self.watches:
+            if self._watched:
+                watch.tried(_FIRST_LIST)
             pod = watch.pod(object_name(name))
             if pod is not None and self._ours(pod, name):
                 return pod

@@ -67,6 +67,7 @@ class PodWatch:
         self._place = place
         self._clock = clock
         self._lock = threading.Lock()
+        self._tried = threading.Event()
         self._pods: dict[str, Pod] = {}
         self._changed: set[str] = set()
         self._gone: dict[str, int] = {}
@@ -77,6 +78,10 @@ class PodWatch:
         self._failures = 0
 
     # -- what others ask -------------------------------------------------------------------------
+
+    def tried(self, seconds: float) -> None:
+        """Waits for the first list: a worker that begins asks once for all pods, not for each."""
+        self._tried.wait(seconds)
 
     def pod(self, name: str) -> Pod | None:
         """The pod as it was told last; None where it is unknown, or what is known is too old."""
@@ -115,15 +120,18 @@ class PodWatch:
         grows while the cluster does not answer."""
         place = self._place()
         if place is None:
+            self._tried.set()
             return False
         try:
             if place != self._where or not self._version or self._watches >= self._rhythm.watches:
                 self._list(place)
+            self._tried.set()
             self._follow(place)
         except Gone:
             self._version = ""
         except HostError as error:
             self._version = ""
+            self._tried.set()
             with self._lock:
                 self._heard_at = None
             self._failures += 1
