@@ -20,6 +20,8 @@ from bot.core.centralconfig import (
 )
 from bot.core.centralfile import may_write, parse_central, rule_for
 from bot.core.ids import HostKind, SourceName
+from bot.core.podoverrides import check
+from bot.core.podsettings import Kubernetes, PodSettings, SecretKey, refusal
 from bot.core.repoconfig import RepoConfig
 from bot.core.repofile import parse_repo_file
 
@@ -227,3 +229,34 @@ PIECES = st.sampled_from(
 def test_no_bytes_raise(data: bytes) -> None:
     found = parse_central(data, "c")
     assert isinstance(found, CentralConfig) or found
+
+
+def test_the_example_s_cluster_is_read_whole() -> None:
+    """With what pods need of registries and secrets."""
+    text = EXAMPLE.read_text().replace("executor: docker", "executor: kubernetes")
+    text = text.replace("    insecure: true", "    insecure: true\n    mirrors: http://m.test:5000")
+    cluster = read(text).kubernetes
+    assert cluster is not None
+    assert (cluster.instance, cluster.kubeconfig) == ("main", "/etc/pushwright/secrets/kubeconfig")
+    pods = cluster.pods
+    assert (pods.namespace, pods.dockerd_image) == ("pushwright-builds", "docker:29-dind")
+    assert (pods.default.cpu, pods.most.memory) == ("1", "16Gi")
+    assert pods.tolerations == ({"key": "builds", "operator": "Exists", "effect": "NoSchedule"},)
+    assert pods.network.insecure == ("registry.internal:5000",)
+    assert pods.network.mirrors == {"registry.internal:5000": ("http://m.test:5000",)}
+    assert pods.network.proxies["HTTPS_PROXY"] == "http://proxy.example.com:3128"
+    assert pods.secrets == {"deploy-key": SecretKey("build-secrets", "deploy-key")}
+    assert pods.untrusted is not None
+    assert refusal(pods, trusted=False) is None
+    assert check(pods.override) == []
+
+
+def test_a_cluster_s_defaults() -> None:
+    cluster = "kubernetes: {namespace: builds, builder-image: reg.example.com/bot:1"
+    config = read(f"{SMALL}{cluster}}}\n")
+    assert config.executor == "docker"  # the section alone changes nothing
+    assert config.kubernetes == Kubernetes(
+        PodSettings("builds", "reg.example.com/bot:1", "docker:29-dind")
+    )
+    config = read(f"{SMALL}{cluster}, untrusted: {{namespace: builds}}}}\n")
+    assert "need a namespace of their own" in str(config.warnings[0])
