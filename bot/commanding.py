@@ -19,7 +19,8 @@ from bot.core.events import CommentCreated
 from bot.core.ids import Role
 from bot.flow import Ports
 from bot.obeying import Heard, Present, obeyed
-from bot.ports import GitHost
+from bot.ports import GitHost, Registry
+from bot.promoting import Promoter
 from bot.records import Delivery, LeasedRepository
 from bot.scene import NotYet, Scene
 from bot.telemetry import fields
@@ -32,8 +33,9 @@ LEASE = 60.0
 class Commander:
     """Handles deliveries that are comments."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, registry: Registry) -> None:
         self._ports = ports
+        self._registry = registry
 
     def handle(self, delivery: Delivery, event: CommentCreated) -> None:
         heard = self._heard(delivery, event)
@@ -106,7 +108,8 @@ class Commander:
             self._finish(heard.delivery, f"request {heard.event.number} does not exist")
             return
         orders = allowed(heard.orders, present.asker, *self._tables(heard))
-        scene = Scene(self._ports, heard, leased, host, present)
+        promoter = Promoter(self._ports, self._registry, host)
+        scene = Scene(self._ports, heard, leased, host, present, promoter)
         done = [scene.act(command) for command in orders.commands]
         now = self._ports.clock.now()
         told = obeyed(heard, present, done, orders.refused, now)

@@ -41,7 +41,7 @@ from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind
 from bot.flow import Ports, incoming
-from bot.ports import Forbidden, GitHost, NotFound, Permanent, Temporary
+from bot.ports import Forbidden, GitHost, NotFound, Permanent, Registry, Temporary
 from bot.reading import NothingToRead, Reader, Subject
 from bot.records import (
     Decided,
@@ -69,10 +69,10 @@ Codec = Callable[[str, bytes, str], Parsed]
 class Intake:
     """Handles deliveries, one a step. Several may run side by side."""
 
-    def __init__(self, ports: Ports, codecs: Mapping[HostKind, Codec]) -> None:
+    def __init__(self, ports: Ports, codecs: Mapping[HostKind, Codec], registry: Registry) -> None:
         self._ports = ports
         self._codecs = codecs
-        self._commander = Commander(ports)
+        self._commander = Commander(ports, registry)
 
     def step(self) -> bool:
         """Handle one due delivery; False: there was none."""

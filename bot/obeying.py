@@ -20,6 +20,8 @@ from bot.core.orders import (
     Approve,
     Ask,
     Nothing,
+    Promote,
+    Promoted,
     Refuse,
     ShowLog,
     Situation,
@@ -129,7 +131,9 @@ def _note(act: Act) -> str:  # noqa: PLR0911 - the table of acts
             return f"approved {approval.sha}"
         case Skip(image, _):
             return f"skipped {image}"
-        case Answer() | ShowLog():
+        case Promoted(_, note):
+            return f"promoted {note}"
+        case Answer() | ShowLog() | Promote():
             return "answered"
         case Nothing(text):
             return text
@@ -210,7 +214,7 @@ _HARMLESS = tuple(f"/{name}" for name, spec in BY_NAME.items() if spec.floor is 
 def _replies(heard: Heard, good: Sequence[Done], wrong: Sequence[Refusal]) -> tuple[Reply, ...]:
     """One comment of ours at most. Refusals alone stand in one place for each person, so that a
     stranger can't make us fill a conversation."""
-    sections = [one.act.text for one in good if isinstance(one.act, Answer)]
+    sections = [one.act.text for one in good if isinstance(one.act, Answer | Promoted)]
     mark = _answer_mark(heard) if sections or heard.place is Place.COMMIT else _refused_mark(heard)
     if wrong:
         sections.append(answers.refusals(wrong))

@@ -11,12 +11,13 @@ from bot.core.commands import BY_NAME, Command
 from bot.core.commands_access import usable
 from bot.core.ids import Sha
 from bot.core.logtext import log_texts
-from bot.core.orders import Act, Answer, Approve, Refuse, ShowLog, Situation, decide
+from bot.core.orders import Act, Answer, Approve, Promote, Refuse, ShowLog, Situation, decide
 from bot.core.plans import ClaimKind
 from bot.core.rulings import read_rulings
 from bot.flow import Ports
 from bot.obeying import Done, Heard, Present
 from bot.ports import GitHost
+from bot.promoting import Promoter
 from bot.records import LeasedRepository
 
 _UNDECIDED = 30.0
@@ -37,7 +38,9 @@ class Scene:
         leased: LeasedRepository,
         host: GitHost,
         present: Present,
+        promoter: Promoter,
     ) -> None:
+        self._promoter = promoter
         self._ports = ports
         self._heard = heard
         self._leased = leased
@@ -56,8 +59,12 @@ class Scene:
         act = Answer(self._help(command)) if command.name == "help" else decide(command, here)
         if isinstance(act, Approve):
             self._approved_until = act.approval.until
-        if isinstance(act, ShowLog):
-            act = self._log(act)
+        match act:
+            case ShowLog():
+                act = self._log(act)
+            case Promote():
+                heard, leased = self._heard, self._leased
+                act = self._promoter.promote(act.command, heard, leased, self._commit)
         return Done(command, act, here, key)
 
     def _key(self, command: Command) -> str | Refuse:

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from bot.core.approvals import Standing
 from bot.core.conversation import Spot
-from bot.core.ids import BuildId, Sha
+from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
-from bot.records import ClaimView, Delivery, LeasedRepository
+from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, WantedReaction, WantedReply
 
 
@@ -38,6 +38,14 @@ class Talk(Protocol):
 
     def explained(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> str | None:
         """The JSON that was kept with the delivery that made the newest claim of them."""
+
+    def successes(
+        self, row_id: int, image: ImageKey, *, sha: Sha | None = None, digest: Digest | None = None
+    ) -> Sequence[BuildRow]:
+        """Proven and pushed builds of trusted code, newest first, of this commit or digest."""
+
+    def tag_known(self, name: str, tag: str) -> bool:
+        """Whether builds asked for this tag: then it has a writer."""
 
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing: ...
 

@@ -141,8 +141,8 @@ def _beat(file: Path | None) -> Callable[[], None] | None:
 
 def _loops(ports: Ports, registry: RegistryClient) -> Sequence[Loop]:
     return (
-        Loop("decide-1", Intake(ports, CODECS).step, 1.0),
-        Loop("decide-2", Intake(ports, CODECS).step, 1.0),
+        Loop("decide-1", Intake(ports, CODECS, registry).step, 1.0),
+        Loop("decide-2", Intake(ports, CODECS, registry).step, 1.0),
         Loop("schedule", Scheduler(ports, registry).step, 0.1),
         Loop("report", Reporter(ports).step, 1.0),
         Loop("status-1", StatusWriter(ports).step, 0.5),

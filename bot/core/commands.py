@@ -158,7 +158,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     ),
     Spec(
         "promote",
-        "not supported yet: more tags for a built image by its digest, without building again",
+        "gives a built image more tags by its digest, without building again",
         Role.MAINTAIN,
         (Slot.FROM, Slot.TAGS),
         answers=True,

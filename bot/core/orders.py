@@ -58,11 +58,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ShowLog:
-    """The last lines of a build."""
+    """The last lines of a build, still to be read."""
 
     image: ImageKey
     build: BuildId
     lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Copy a digest, still to be done: it needs the registry."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A digest was given more tags: the answer, and the journal's note."""
+
+    text: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,7 @@ class Refuse:
     why: str
 
 
-Act = Ask | Stop | Approve | Skip | Answer | ShowLog | Nothing | Refuse
+Act = Ask | Stop | Approve | Skip | Answer | ShowLog | Promote | Promoted | Nothing | Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +147,12 @@ def decide(command: Command, here: Situation) -> Act:
         if isinstance(found, Refusal):
             return Refuse(found.why)
         command = found
-    elif command.images and command.name not in ("build", "rebuild", "retest"):
+    elif command.images and command.name not in ("build", "rebuild", "retest", "promote"):
         return Refuse(answers.nothing_known(here.sha))
     images = tuple(ImageKey(image) for image in command.images)
     if BY_NAME[command.name].floor is Role.WRITE and not here.open:
         return Refuse(answers.CLOSED)
-    act = _ACTS.get(command.name)
-    return Refuse(answers.NO_PROMOTION) if act is None else act(command, here, images)
+    return _ACTS[command.name](command, here, images)
 
 
 def _status(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
@@ -246,6 +260,10 @@ def _skip(command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Ac
     return Skip(image, text)
 
 
+def _promote(command: Command, _here: Situation, _images: tuple[ImageKey, ...]) -> Act:
+    return Promote(command)
+
+
 def _logs(command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
     """Of the named image, else of the first that went wrong, else of the first."""
     asked = command.options.get("lines")
@@ -269,6 +287,7 @@ _ACTS: Final[Mapping[str, Callable[[Command, Situation, tuple[ImageKey, ...]], A
     "cancel": _cancel,
     "ok-to-test": _approve,
     "skip": _skip,
+    "promote": _promote,
     "status": _status,
     "logs": _logs,
     "why": _why,

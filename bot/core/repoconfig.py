@@ -166,6 +166,8 @@ class RepoConfig:
     checkout: Checkout = Checkout()
     concurrency: Concurrency = Concurrency()
     comment: CommentMode = "on-change"
+    promote: tuple[str, ...] = ()
+    """Patterns of the tags that `/promote` may give; what the default branch says counts."""
     from_file: bool = True
     warnings: tuple[Mistake, ...] = ()
     """What was found and does not stop a build."""

@@ -71,6 +71,7 @@ def _config(fields: Fields, notes: Notes) -> RepoConfig | None:
     places = {name: own.mark for name, own in read.items()}
     images = tuple(_image(name, own, places[name], notes) for name, own in read.items())
     check_needs({one.key: _needs(read[one.key]) for one in images}, notes)
+    promote = fields.get(keys.PROMOTE_KEY)
     checkout = fields.get(keys.CHECKOUT_KEY) or on.nothing_written(Mark(1, 1))
     return RepoConfig(
         images=images,
@@ -79,6 +80,7 @@ def _config(fields: Fields, notes: Notes) -> RepoConfig | None:
         ),
         concurrency=_concurrency(fields.get(keys.CONCURRENCY_KEY)),
         comment=fields.get(keys.COMMENT) or "on-change",
+        promote=promote.get(keys.ALLOW) or () if promote else (),
         warnings=notes.warnings,
     )
 

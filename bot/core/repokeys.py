@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.core import fieldtext
-from bot.core.forms import ByShape, Choice, Flag, Key, Named, Record, Text, Whole
+from bot.core.centraltext import pattern
+from bot.core.forms import ByShape, Choice, Flag, Key, Listing, Named, Record, Text, Whole
 from bot.core.imagekeys import CACHE, FLAVOR, IMAGE, NEED, RESOURCES, SECRET
 from bot.core.repoconfig import COMMENT_MODES, CommentMode
 from bot.core.templatetext import Templated
@@ -57,10 +58,19 @@ COMMENT: Key[CommentMode] = Key(
     "comment", COMMENT_MODE, "When a comment on the pull request is written.", "`on-change`"
 )
 
+ALLOW = Key(
+    "allow",
+    Listing(Text("pattern of tags", pattern), alone=True, most=50),
+    "Tags that `/promote` may give to a built image; the default branch's file counts.",
+    required=True,
+)
+PROMOTE = Record("promote", (ALLOW,))
+PROMOTE_KEY = Key("promote", PROMOTE, "What `/promote` may do.", "nothing")
+
 REPOSITORY_FILE = Record(
     "file",
-    (VERSION, DEFAULTS, IMAGES, CHECKOUT_KEY, CONCURRENCY_KEY, COMMENT),
-    later=frozenset({"inputs", "policy", "commands", "notify", "promote"}),
+    (VERSION, DEFAULTS, IMAGES, CHECKOUT_KEY, CONCURRENCY_KEY, COMMENT, PROMOTE_KEY),
+    later=frozenset({"inputs", "policy", "commands", "notify"}),
     renamed={"image": "here it is images, a mapping by key", "builds": "here it is images"},
 )
 RECORDS = (
@@ -76,4 +86,5 @@ RECORDS = (
     RESOURCES,
     CHECKOUT,
     CONCURRENCY,
+    PROMOTE,
 )

@@ -18,7 +18,7 @@ CLOSED: Final = "the request is closed; open it again first"
 GHOST: Final = "the account of this comment is gone"
 NOTHING_RUNS: Final = "nothing runs and nothing is queued"
 NO_FORK: Final = "this request comes from the repository itself and needs no approval"
-NO_PROMOTION: Final = "/promote is not supported yet; nothing was copied"
+FILE_BROKEN: Final = "the default branch's file has mistakes; pushwright check-config names them"
 
 Rules = Mapping[str, Sequence[Ruling]]
 """By image, as they were kept with the delivery that claimed the commit."""
@@ -71,6 +71,26 @@ def required_image(image: ImageKey, need: Role, role: Role) -> str:
 
 def no_build(sha: Sha) -> str:
     return f"no build of {sha[:12]} is known"
+
+
+def no_success(image: ImageKey) -> str:
+    return f"no build of {image} there succeeded, was pushed and came from trusted code"
+
+
+def not_bound(name: str) -> str:
+    return f"the central config does not let this repository write {name}"
+
+
+def written_by_builds(reference: str) -> str:
+    return f"{reference} is written by builds (`tags` of the file) and belongs to the newest"
+
+
+def image_gone(reference: str) -> str:
+    return f"the registry has no {reference} any more; build it again first"
+
+
+def not_copied(reason: str) -> str:
+    return f"the registry did not take it: {reason}"
 
 
 def ambiguous(sha: Sha, keys: Sequence[str]) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, exists, func, or_, select
 
 from bot.core.approvals import Approval, Standing, Waiting
+from bot.core.builds import BuildState
 from bot.core.conversation import Spot
-from bot.core.ids import BuildId, Sha
+from bot.core.ids import BuildId, Digest, ImageKey, Sha, Trust
 from bot.core.naming import status_context
 from bot.core.plans import ClaimKind, family
-from bot.records import ClaimView, Delivery, LeasedRepository
+from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, SkipImage, StopBuilds
 from bot.store import builds, inbox, journal, replies, reports, repositories, views
-from bot.store.rows import plain, status_value
+from bot.store.rows import build_value, plain, status_value
 from bot.store.schema import (
     NEVER,
     answered_comment,
@@ -25,6 +26,7 @@ from bot.store.schema import (
     head_sighting,
     image_skip,
     wanted_status,
+    wanted_tag,
 )
 from bot.store.schema import inbox as inbox_table
 from bot.store.upserts import upsert
@@ -178,6 +180,30 @@ def explained(tx: Connection, row_id: int, kind: ClaimKind, name: str, sha: Sha)
     )
     found: str | None = tx.execute(query).scalar()
     return found
+
+
+def successes(
+    tx: Connection, row_id: int, image: ImageKey, sha: Sha | None, digest: Digest | None
+) -> Sequence[BuildRow]:
+    query = builds.build_rows().where(
+        build.c.repository_id == row_id,
+        build.c.image == image,
+        build.c.state == BuildState.SUCCEEDED,
+        build.c.trust == Trust.TRUSTED,
+        build.c.check_only.is_(False),
+        build.c.digest.is_not(None),
+    )
+    if sha is not None:
+        query = query.where(build.c.sha == sha)
+    if digest is not None:
+        query = query.where(build.c.digest == digest)
+    newest = query.order_by(build.c.queued_at.desc(), build.c.generation.desc()).limit(1)
+    return [build_value(row) for row in tx.execute(newest)]
+
+
+def tag_known(tx: Connection, name: str, tag: str) -> bool:
+    query = select(wanted_tag.c.tag).where(wanted_tag.c.name == name, wanted_tag.c.tag == tag)
+    return tx.execute(query).first() is not None
 
 
 def shared_builds(

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 from bot.core.approvals import Standing
 from bot.core.conversation import Spot
-from bot.core.ids import BuildId, Sha
+from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
-from bot.records import ClaimView, Delivery, LeasedRepository
+from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, WantedReaction, WantedReply
 from bot.store import orders, replies, schema
 from bot.store.database import Database
@@ -41,6 +41,14 @@ class TalkStore:
 
     def explained(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> str | None:
         return self._database.read(orders.explained, row_id, kind, name, sha)
+
+    def successes(
+        self, row_id: int, image: ImageKey, *, sha: Sha | None = None, digest: Digest | None = None
+    ) -> Sequence[BuildRow]:
+        return self._database.read(orders.successes, row_id, image, sha, digest)
+
+    def tag_known(self, name: str, tag: str) -> bool:
+        return self._database.read(orders.tag_known, name, tag)
 
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing:
         return self._database.read(orders.standing, row_id, number, sha, now)

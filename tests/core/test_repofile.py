@@ -62,6 +62,7 @@ images:
 checkout: {submodules: true, lfs: true}
 concurrency: {group: "{{branch}}", limit: 2, cancel-in-progress: false}
 comment: off
+promote: {allow: [prod, "stable-*"]}
 """
 
 
@@ -121,6 +122,7 @@ def test_every_key_reaches_its_value() -> None:
     assert config.concurrency.group == "{{branch}}"
     assert (config.concurrency.limit, config.concurrency.cancel) == (2, False)
     assert config.comment == "off"
+    assert config.promote == ("prod", "stable-*")
 
 
 def test_the_keys_of_version_1_are_these_and_no_others() -> None:

@@ -94,7 +94,7 @@ class Bot:
         self.store = store
         self._hosts = hosts
         self.flows: Mapping[str, Callable[[], bool]] = {
-            "decide": Intake(ports, CODECS).step,
+            "decide": Intake(ports, CODECS, world.registry).step,
             "schedule": Scheduler(ports, world.registry).step,
             "report": Reporter(ports).step,
             "status": StatusWriter(ports).step,

@@ -275,18 +275,6 @@ def test_closed_requests_are_only_told_of(talk: Talk, world: World) -> None:
     assert world.ran("api").count(sha) == 1
 
 
-def test_promote_says_that_it_does_nothing_yet(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
-    assert talk.reaction(talk.say("/promote api to prod", request)) == "refused"
-    assert "needs maintain access" in talk.replies()[0]
-    assert talk.reaction(talk.say("/promote api to prod", request, by="olga")) == "refused"
-    assert "not supported yet; nothing was copied" in talk.replies()[1]
-    assert "prod" not in world.tags("api")
-
-
 # -- commits ---------------------------------------------------------------------------------
 
 

@@ -1,0 +1,105 @@
+"""`/promote`: a proven digest is given more tags, by copying its manifest; nothing is built.
+
+Only tags that no build writes: those have one writer already, who knows whom they belong to.
+"""
+
+from __future__ import annotations
+
+from bot.core import reports_answers as answers
+from bot.core.binding import may_write
+from bot.core.commands import Command
+from bot.core.ids import Digest, ImageKey, Sha
+from bot.core.orders import Promoted, Refuse
+from bot.core.promotion import Promotion, promoted, tag_refused
+from bot.core.repoconfig import CONFIG_FILE, RepoConfig
+from bot.core.repofile import parse_repo_file
+from bot.flow import Ports
+from bot.obeying import Heard
+from bot.ports import GitHost, NotFound, Permanent, Registry
+from bot.records import BuildRow, LeasedRepository
+
+
+class Promoter:
+    """Promotes for one comment; the repository's lease makes it the only one who does."""
+
+    def __init__(self, ports: Ports, registry: Registry, host: GitHost) -> None:
+        self._ports = ports
+        self._registry = registry
+        self._host = host
+
+    def promote(
+        self, command: Command, heard: Heard, leased: LeasedRepository, commit: Sha
+    ) -> Promoted | Refuse:
+        """Raises Temporary where a registry or the host does not answer."""
+        wanted = command.options.get("to")
+        tags = tuple(wanted) if isinstance(wanted, tuple) else ()
+        allowed = self._allowed(leased)
+        if isinstance(allowed, Refuse):
+            return allowed
+        for tag in tags:
+            why = tag_refused(tag, allowed)
+            if why is not None:
+                return Refuse(why)
+        build = self._source(command, leased, commit)
+        if isinstance(build, Refuse):
+            return build
+        return self._copy(build, tags, heard)
+
+    def _allowed(self, leased: LeasedRepository) -> tuple[str, ...] | Refuse:
+        """What the default branch's file says now."""
+        repository = leased.row.repository
+        branch = repository.default_branch
+        head = self._host.resolve_ref(repository, f"refs/heads/{branch}") if branch else None
+        text = self._host.read_file(repository, CONFIG_FILE, head) if head else None
+        if text is None:
+            return ()
+        config = parse_repo_file(text, CONFIG_FILE)
+        if not isinstance(config, RepoConfig):
+            return Refuse(answers.FILE_BROKEN)
+        return config.promote
+
+    def _source(self, command: Command, leased: LeasedRepository, commit: Sha) -> BuildRow | Refuse:
+        """The proven success of a trusted build that was named."""
+        (image,) = (ImageKey(one) for one in command.images)
+        store, row_id, options = self._ports.store, leased.row.id, command.options
+        if "from-digest" in options:
+            found = store.successes(row_id, image, digest=Digest(str(options["from-digest"])))
+        elif "from-tag" in options:
+            digest = self._tagged(row_id, image, str(options["from-tag"]))
+            found = store.successes(row_id, image, digest=digest) if digest else ()
+        else:
+            sha = options.get("from-sha")
+            found = store.successes(row_id, image, sha=Sha(str(sha)) if sha else commit)
+        return found[0] if found else Refuse(answers.no_success(image))
+
+    def _tagged(self, row_id: int, image: ImageKey, tag: str) -> Digest | None:
+        known = self._ports.store.successes(row_id, image)
+        return self._registry.digest(names_of(known[0])[0], tag) if known else None
+
+    def _copy(self, build: BuildRow, tags: tuple[str, ...], heard: Heard) -> Promoted | Refuse:
+        central, names = self._ports.central(), names_of(build)
+        if build.digest is None:
+            return Refuse(answers.no_success(build.image))
+        before: dict[str, Digest | None] = {}
+        for name in names:
+            if not may_write(heard.rule, central, heard.event.repository.path, name):
+                return Refuse(answers.not_bound(name))
+            for tag in tags:
+                if self._ports.store.tag_known(name, tag):
+                    return Refuse(answers.written_by_builds(f"{name}:{tag}"))
+                before[f"{name}:{tag}"] = self._registry.digest(name, tag)
+        try:
+            for name in names:
+                for tag in tags:
+                    self._registry.copy(names[0], build.digest, name, tag)
+        except NotFound:
+            return Refuse(answers.image_gone(f"{names[0]}@{build.digest}"))
+        except Permanent as error:  # a refused tag among them
+            return Refuse(answers.not_copied(str(error)))
+        done = Promotion(build.image, build.digest, build.sha, names, tags, before)
+        return Promoted(answers.fenced(promoted(done)), f"{build.digest} to {', '.join(tags)}")
+
+
+def names_of(build: BuildRow) -> tuple[str, ...]:
+    names = build.plan.get("names")
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()
