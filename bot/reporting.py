@@ -88,7 +88,9 @@ class StatusWriter:
         self._ports = ports
 
     def step(self) -> bool:
-        due = self._ports.store.due_statuses(self._ports.clock.now(), LEASE, 8)
+        # Where writes keep their distance a second one would only be put back.
+        most = 1 if self._ports.central().pace_seconds > 0 else 8
+        due = self._ports.store.due_statuses(self._ports.clock.now(), LEASE, most)
         for wanted in due:
             try:
                 self._write(wanted)

@@ -10,6 +10,9 @@ from bot.store.inbox import bounded
 from bot.store.schema import meta, pace
 from bot.store.upserts import upsert
 
+FAR = 86400.0
+"""Seconds: what is free only so much later was written by a clock that is set back by now."""
+
 
 def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> float:
     """0.0: the slot is taken. Else nothing is taken, and that many seconds are left until one is
@@ -22,7 +25,7 @@ def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> 
     tx.execute(start.on_conflict_do_nothing())
     query = select(pace.c.free_at).where(pace.c.credential == key)
     free_at: float = tx.execute(query.with_for_update()).scalar_one()
-    if now < free_at < now + 86400:
+    if now < free_at < now + FAR:
         return free_at - now
     tx.execute(pace.update().where(pace.c.credential == key).values(free_at=now + gap_seconds))
     return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
 
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
@@ -16,8 +16,9 @@ from bot.records import (
     WantedStatus,
 )
 from bot.store.leases import give_back, held, take
+from bot.store.pacing import FAR
 from bot.store.rows import dump, load, plain, repository_value, status_text, status_value
-from bot.store.schema import NEVER, commit_report, repository, wanted_status
+from bot.store.schema import NEVER, commit_report, pace, repository, wanted_status
 from bot.store.upserts import upsert
 
 HISTORY = 20
@@ -109,7 +110,16 @@ def _want(tx: Connection, report: DueReport, status: CommitStatus, final: bool, 
 
 
 def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
-    return (wanted_status.c.next_at <= now, wanted_status.c.lease_until <= now)
+    """Those whose credential may not write yet are left where they are; reading back is free."""
+    busy = select(pace.c.credential).where(pace.c.free_at > now, pace.c.free_at < now + FAR)
+    return (
+        wanted_status.c.next_at <= now,
+        wanted_status.c.lease_until <= now,
+        or_(
+            wanted_status.c.applied_sequence == wanted_status.c.sequence,
+            wanted_status.c.source.not_in(busy),
+        ),
+    )
 
 
 def wanted_now(tx: Connection, row_id: int, sha: str) -> dict[str, tuple[CommitStatus, float]]:

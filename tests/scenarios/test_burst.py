@@ -1,0 +1,67 @@
+"""Two hundred builds that end in one moment: all are reported, each once, within the limits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from bot.core.ids import HostKind
+from tests.fakes.executor_memory import Hold
+from tests.scenarios.bot import World
+
+IMAGES = 100
+BRANCHES = ("main", "release/1")
+WRITES = 80
+"""A minute: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
+
+
+@pytest.fixture
+def kind() -> HostKind:
+    """The one with the tighter limits."""
+    return HostKind.GITHUB
+
+
+def files() -> dict[str, str]:
+    lines = ["version: 1", "defaults:", "  on: {push: {branches: [main, 'release/*']}}", "images:"]
+    lines += [f"  i{number:02}: {{context: i{number:02}}}" for number in range(IMAGES)]
+    return {".pushwright.yaml": "\n".join(lines) + "\n"}
+
+
+def finals(world: World) -> Counter[tuple[str, str]]:
+    """(commit, context) of the final statuses that the host took, with how often."""
+    told: Counter[tuple[str, str]] = Counter()
+    for record in world.host.calls("POST", "/statuses/"):
+        body = json.loads(record.body)
+        if record.status == 201 and body["state"] != "pending":
+            told[record.path.rpartition("/")[2], body["context"]] += 1
+    return told
+
+
+@pytest.mark.timeout(600)
+def test_all_are_reported_once_within_the_limits(world: World) -> None:
+    world.configure(limits={"builds": 200, "builds-per-repository": 200})
+    world.executor.usual = Hold()
+    shas = [world.push(files(), branch) for branch in BRANCHES]
+    world.run(30)
+    assert len(world.runs()) == IMAGES * len(BRANCHES)
+    world.configure(pace="1s")
+    world.host.limits.writes = WRITES
+    for number in range(IMAGES):
+        world.executor.end(f"i{number:02}")
+    began = world.clock.now()
+    while sum(finals(world).values()) < IMAGES * len(BRANCHES) + len(BRANCHES):
+        for flow in ("schedule", "tag", "report", "status"):
+            while world.bot.step(flow):
+                pass
+        world.clock.turn(1.0)
+        assert world.clock.now() - began < 300, "five minutes are enough"
+    world.clock.turn(60)
+    world.settle()  # what was written is read back
+    wanted = {f"pushwright/i{number:02}" for number in range(IMAGES)} | {"pushwright"}
+    assert finals(world) == Counter({(sha, context): 1 for sha in shas for context in wanted})
+    refused = [r for r in world.host.calls("POST") if r.status in (403, 429)]
+    assert refused == []
+    for sha in shas:
+        assert {status.state for status in world.shown(sha).values()} == {"success"}
