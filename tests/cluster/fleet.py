@@ -170,7 +170,7 @@ class Crew:
             try:
                 while not self.over.is_set():
                     self.step()
-                    self.over.wait(0.02)
+                    self.over.wait(0.02 if self.most < 50 else 0.5)
             except BaseException as error:  # noqa: BLE001  told by the test
                 self.errors.append(error)
 
