@@ -42,7 +42,7 @@ class _Place:
 
 
 class PodLogs:
-    """Safe to lose. For one thread."""
+    """Safe to lose. One thread reads; another one may forget."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -70,8 +70,8 @@ class PodLogs:
             place.number = lines[-1].n
         else:
             place.whole = False
-        self._places[name] = place
-        self._places.move_to_end(name)
+        self._places.pop(name, None)
+        self._places[name] = place  # last, as the newest
         while len(self._places) > _MOST:
             self._places.popitem(last=False)
         return lines
