@@ -110,3 +110,20 @@ def test_a_comment_on_a_commit_is_made_once(stage: Stage) -> None:
 def test_a_comment_on_a_commit_that_is_gone(stage: Stage) -> None:
     with pytest.raises(NotFound):
         stage.client.comment_on_commit(stage.repository, Sha("1" * 40), MARKER, MARKER)
+
+
+def test_a_marker_counts_only_where_a_comment_begins(stage: Stage) -> None:
+    """Answers of ours show what strangers typed, markers included."""
+    client, repository = stage.client, stage.repository
+    said = f"<!-- pushwright:refused:7 -->\nNot done:\n\n/skip {MARKER}"
+    quote = stage.host.comment(stage.fake, said, number=1, by="pushwright-bot")
+    stage.host.comment(stage.fake, said, sha=stage.first, by="pushwright-bot")
+    report = f"{MARKER}\nreport"
+    made = client.upsert_comment(repository, 1, MARKER, report, None)
+    assert made not in (None, quote.id)
+    assert quote.body == said
+    client.comment_on_commit(repository, stage.first, MARKER, report)
+    assert [one.sha for one in stage.fake.comments.values() if one.body == report] == [
+        None,
+        stage.first,
+    ]

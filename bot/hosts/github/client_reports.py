@@ -90,12 +90,13 @@ class GitHubReports:
         return self._own(selector, f"/issues/{number}/comments", marker)
 
     def _own(self, selector: str, path: str, marker: str) -> int | None:
-        """The first comment that has the marker and is ours: anybody may write the marker."""
+        """The first comment that begins with the marker and is ours: anybody may write the marker,
+        and comments of ours show what others wrote."""
 
         def ours(row: Fields) -> int | None:
             author = answers.person(row.inner_or_none("user"))
-            found = marker in (row.prose("body") or "") and self.is_own(selector, author)
-            return row.number("id") if found else None
+            found = (row.prose("body") or "").startswith(marker)
+            return row.number("id") if found and self.is_own(selector, author) else None
 
         def page(index: int) -> list[int | None]:
             return self._access.ask("GET", selector, path, at(index)).each(ours)

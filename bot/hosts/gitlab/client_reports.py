@@ -180,7 +180,8 @@ class GitLabReports:
         return self._requests.one(path, lambda request: request.flag("discussion_locked"))
 
     def _own_note(self, notes: str, marker: str) -> int | None:
-        """The oldest note that has the marker and is ours: anybody may write the marker."""
+        """The oldest note that begins with the marker and is ours: anybody may write the marker,
+        and notes of ours show what others wrote."""
 
         def ours(row: Fields) -> int | None:
             return row.number("id") if self._marked(row, marker) else None
@@ -190,7 +191,7 @@ class GitLabReports:
 
     def _marked(self, note: Fields, marker: str) -> bool:
         author = answers.person(note.inner_or_none("author"))
-        return marker in (note.prose("body") or "") and self.is_own(author)
+        return (note.prose("body") or "").startswith(marker) and self.is_own(author)
 
     def is_own(self, person: Person) -> bool:
         if self._login:
