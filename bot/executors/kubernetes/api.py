@@ -156,8 +156,8 @@ class Api:
             raise Temporary(f"the cluster at {way.host} does not answer: {_told(error)}") from error
 
     def _accepted(self, method: str, response: urllib3.BaseHTTPResponse) -> None:
-        if response.status < 400:
-            return
+        if 200 <= response.status < 300:
+            return  # a redirect is a proxy's that wants a sign-in: of the cluster it says nothing
         try:
             body = mapping(_document(b"".join(_pieces(response))))
         except Temporary:
@@ -203,7 +203,7 @@ def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 def _document(data: bytes) -> Json:
     try:
-        found = json.loads(data) if data else {}
+        found = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Temporary("the cluster's answer is no JSON") from error
     if not isinstance(found, dict):
