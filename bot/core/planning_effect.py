@@ -18,6 +18,7 @@ from bot.core.repoconfig import RepoConfig
 from bot.core.repofile import zero_config
 
 _VALUE = 80
+_LINE = 500
 _MISTAKES = 10
 
 Config = RepoConfig | NoConfig | tuple[Mistake, ...]
@@ -34,7 +35,8 @@ def effect(facts: EventFacts, ask: Asked) -> tuple[str, ...]:
     if isinstance(then, tuple):
         return tuple(f"! {one}" for one in then[:_MISTAKES])
     before = now if isinstance(now, dict) else {}
-    return tuple(line for key in _ordered(before, then) for line in _line(key, before, then))
+    lines = [line for key in _ordered(before, then) for line in _line(key, before, then)]
+    return tuple(line if len(line) <= _LINE else f"{line[: _LINE - 1]}…" for line in lines)
 
 
 def _planned(facts: EventFacts, ask: Asked, config: Config) -> Planned:

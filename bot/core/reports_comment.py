@@ -12,33 +12,22 @@ from typing import Final, assert_never
 
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey
-from bot.core.markdown import code, codes, fence, fitting, link, table, tail
-from bot.core.outcomes import span
+from bot.core.markdown import code, fence, fitting, link, tail
 from bot.core.plans import ClaimKind
 from bot.core.repoconfig import COMMENT_MODES, CommentMode
 from bot.core.reports import StatusState
 from bot.core.reports_details import effect_text, rows_of
 from bot.core.reports_images import ImageState
+from bot.core.reports_results import BAD, IMAGES, Measured, notes, result_table
 from bot.core.reports_rows import ClaimLike, ImageLike
-from bot.core.reports_texts import megabytes
 from bot.core.reproduction import build_lines, pull_line
 
 MARKER: Final = "<!-- pushwright:report -->"
 BODY: Final = 60_000
 """Bytes. GitHub takes 65,536 characters
 (https://github.com/mshick/add-pr-comment/issues/93), GitLab a million."""
-IMAGES: Final = 50
 FAILURES: Final = 3
 LOG_LINES: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one build is compared with. `median_seconds`: of the successes before it; `base_bytes`:
-    the compressed size that the target branch had."""
-
-    median_seconds: float | None = None
-    base_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ def comment(claim: ClaimLike, mode: CommentMode, made: Material) -> Comment | No
     if number is None or claim.wish.get("observe"):
         return None
     states = [made.states[view.image] for view in claim.images if view.image in made.states]
-    failed = any(one.final and one.state in _BAD for one in states)
+    failed = any(one.final and one.state in BAD for one in states)
     wrong = bool(claim.wish.get("mistakes"))
     over = all(one.final for one in states)
     quiet = claim.state != "live" or (bool(claim.wish.get("nothing")) and not states)
@@ -102,17 +91,14 @@ def comment(claim: ClaimLike, mode: CommentMode, made: Material) -> Comment | No
     return Comment(number, claim.id, _body(claim, states, made), quiet)
 
 
-_BAD: Final = (StatusState.FAILURE, StatusState.ERROR)
-
-
 def _body(claim: ClaimLike, states: Sequence[ImageState], made: Material) -> str:
     views = {view.image: view for view in claim.images}
     page = f"{made.url}/reports/{claim.page}" if claim.page else None
     parts = [
         f"{MARKER}\n**pushwright** {code(claim.sha[:12])}: {_headline(claim, states)}",
         _mistakes(claim),
-        _table(states, views, made),
-        _notes(states, views),
+        result_table(states, views, made.measured, made.url),
+        notes(states, views),
         *_failures(states, made),
         effect_text(claim),
         _not_built(claim),
@@ -136,7 +122,7 @@ def _headline(claim: ClaimLike, states: Sequence[ImageState]) -> str:
 
 def _counted(states: Sequence[ImageState]) -> str:
     count = "1 image" if len(states) == 1 else f"{len(states)} images"
-    bad = [one for one in states if one.final and one.state in _BAD]
+    bad = [one for one in states if one.final and one.state in BAD]
     if bad:
         return f"**{len(bad)} of {count} failed**"
     if not all(one.final for one in states):
@@ -145,98 +131,13 @@ def _counted(states: Sequence[ImageState]) -> str:
     return f"{len(taken)} of {count} cancelled" if taken else f"{count} built"
 
 
-# -- the table -------------------------------------------------------------------------------
-
-
-def _table(
-    states: Sequence[ImageState], views: Mapping[ImageKey, ImageLike], made: Material
-) -> str:
-    rows = [_row(state, views[state.image], made) for state in states[:IMAGES]]
-    if not rows:
-        return ""
-    shown = table(("image", "result", "tags", "digest", "#size", "#time", "#cache"), rows)
-    left = len(states) - IMAGES
-    return shown if left <= 0 else f"{shown}\n\n{left} more images are on the report's page."
-
-
-def _notes(states: Sequence[ImageState], views: Mapping[ImageKey, ImageLike]) -> str:
-    """What a success has to tell besides, of its cache above all."""
-    lines = [
-        f"- {code(state.image)}: {code(note)}"
-        for state in states[:IMAGES]
-        if state.final and (outcome := views[state.image].build.outcome)
-        for note in outcome.notes
-    ]
-    return "\n".join(lines)
-
-
-def _row(state: ImageState, view: ImageLike, made: Material) -> list[str]:
-    url = f"{made.url}/builds/{state.build}" if state.build else None
-    name = link(code(state.image), url)
-    outcome = view.build.outcome
-    if not state.final or outcome is None or state.state is not StatusState.SUCCESS:
-        return [name, _result(state), "", "", "", "", ""]
-    measured = made.measured.get(view.build.id, Measured())
-    pushed = not view.build.check_only
-    tags = [tag.tag for tag in view.tags if tag.withheld is None]
-    cache = outcome.cache
-    return [
-        name,
-        _result(state) if pushed else "built, not pushed",
-        codes(dict.fromkeys(tags), 3) if pushed else "",
-        code(outcome.digest.removeprefix("sha256:")[:12]) if pushed and outcome.digest else "",
-        _size(outcome.size_bytes, measured.base_bytes) if pushed else "",
-        _time(view, measured.median_seconds),
-        "" if cache.hits is None or not cache.steps else f"{cache.hits}/{cache.steps}",
-    ]
-
-
-def _result(state: ImageState) -> str:
-    match state.state:
-        case StatusState.PENDING:
-            return "queued"
-        case StatusState.RUNNING:
-            return "building"
-        case StatusState.SUCCESS:
-            # Of a success without a build (`/skip`) the text is all there is.
-            return "built" if state.build and (state.text or "").startswith("ok") else _said(state)
-        case StatusState.FAILURE | StatusState.ERROR:
-            return f"**failed** {_said(state)}"
-        case StatusState.CANCELLED:
-            return _said(state)
-    assert_never(state.state)
-
-
-def _said(state: ImageState) -> str:
-    return code(state.text or str(state.state), 200)
-
-
-def _size(size: int | None, base: int | None) -> str:
-    if size is None:
-        return ""
-    if base is None:
-        return megabytes(size)
-    if size == base:
-        return f"{megabytes(size)} (±0)"
-    sign = "+" if size > base else "-"
-    return f"{megabytes(size)} ({sign}{megabytes(abs(size - base))})"
-
-
-def _time(view: ImageLike, median: float | None) -> str:
-    build = view.build
-    if build.started_at is None or build.ended_at is None:
-        return ""
-    took = span(max(0.0, build.ended_at - build.started_at))
-    return took if median is None else f"{took} (median {span(median)})"
-
-
 # -- below it --------------------------------------------------------------------------------
 
 
 def _failures(states: Sequence[ImageState], made: Material) -> list[str]:
     """The last lines of the first builds that failed."""
     shown = []
-    for state in [one for one in states if one.final and one.state in _BAD][:FAILURES]:
+    for state in [one for one in states if one.final and one.state in BAD][:FAILURES]:
         log = tail(made.logs.get(state.build, ()) if state.build else (), LOG_LINES, 4000)
         if log:
             shown.append(f"The last lines of {code(state.image)}:\n\n{fence(log)}")

@@ -262,7 +262,7 @@ def effect_text(claim: ClaimLike) -> str:
     """What a request's own `.pushwright.yaml` would change, where the target branch's is in force.
     Empty where it changes nothing."""
     effect = claim.wish.get("effect")
-    lines = [str(line) for line in effect][:40] if isinstance(effect, list | tuple) else []
+    lines = [str(line)[:500] for line in effect][:40] if isinstance(effect, list | tuple) else []
     if not lines:
         return ""
     told = "This request changes `.pushwright.yaml`; until it is merged the target branch's holds."

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from bot.core.builds import BuildState
 from bot.core.plans import ClaimKind
-from bot.core.reports_comment import Measured
+from bot.core.reports_results import Measured
 from bot.records import BuildRow
 from bot.store.schema import build, claim, claim_image
 

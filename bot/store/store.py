@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from bot.core.builds import LogLine, Outcome
 from bot.core.events import Repository
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, SourceName, Trust
-from bot.core.reports_comment import Comment, Measured
+from bot.core.reports_comment import Comment
+from bot.core.reports_results import Measured
 from bot.core.reports_rows import Rendered
 from bot.records import (
     AdmissionLimits,

@@ -8,7 +8,8 @@ import pytest
 
 from bot.core.plans import ClaimKind, Plan, Withdrawal
 from bot.core.reports import CommitStatus, StatusState
-from bot.core.reports_comment import Comment, Measured
+from bot.core.reports_comment import Comment
+from bot.core.reports_results import Measured
 from bot.records import DueReport, LeaseLost
 from tests.contract.databases import LEASE, Bench, branch, digest, git_tag, image, request_, sha
 

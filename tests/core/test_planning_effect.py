@@ -95,3 +95,9 @@ def test_it_waits_all_the_same() -> None:
     assert wish.images == ()
     assert wish.waiting is not None
     assert {one.image for one in wish.skipped} == {"api", "web"}
+
+
+def test_a_line_has_an_end() -> None:
+    args = "".join(f"      A{number}: {'v' * 200}\n" for number in range(90))
+    wish = planned(f"version: 1\nimages:\n  api:\n    context: api\n    args:\n{args}")
+    assert max(map(len, wish.effect)) == 500

@@ -18,11 +18,11 @@ from bot.core.reports_comment import (
     MARKER,
     Comment,
     Material,
-    Measured,
     comment,
     comment_mode,
 )
 from bot.core.reports_render import image_states
+from bot.core.reports_results import Measured
 from bot.core.reports_rows import Known
 from tests.core.markdown_reading import outside_of_code
 from tests.core.reports_scene import Claim, Report, T, View, broken, ok, view
