@@ -165,6 +165,9 @@ def all_facts(draw: st.DrawFn) -> EventFacts:
         refused=draw(st.sampled_from([None, None, None, "no"])),
         rule=draw(st.sampled_from([RULE] * 6 + [None, replace(RULE, mode="observe")])),
         message=draw(st.sampled_from([None, "x", "y", "[skip ci]"])),
+        anyway=draw(st.sampled_from([False] * 6 + [True])),
+        no_cache=draw(st.sampled_from([False] * 6 + [True])),
+        approved=draw(st.booleans()),
     )
 
 
@@ -179,9 +182,11 @@ def test_a_plan_is_made_for_anything_and_says_why(given_facts: EventFacts) -> No
     for wish in found.claims:
         said = [wish.images, wish.mistakes, wish.waiting, wish.nothing]
         assert any(said), "a claim says what becomes of it"
-        if wish.mistakes or wish.trust is Trust.UNTRUSTED:
-            assert not wish.images
+        untrusted = wish.trust is Trust.UNTRUSTED
+        if wish.mistakes or (untrusted and not given_facts.approved) or given_facts.refused:
+            assert not wish.images, "nothing of it is started"
         for image in wish.images:
+            assert not untrusted or (image.check_only and not image.tags and not image.secrets)
             assert image.why
             assert not (image.check_only and image.tags)
             assert all(is_tag(tag.tag) for tag in image.tags)
