@@ -82,8 +82,7 @@ def obeyed(
         if isinstance(one.act, Refuse)
     ]
     good = [one for one in done if not isinstance(one.act, Refuse)]
-    notes = [f"{one.command.text}: {_note(one.act)}" for one in good]
-    notes += [f"{one.text}: refused, {one.why}" for one in wrong]
+    notes = [_told(one) for one in good] + [_why(one) for one in wrong]
     reacts = present.request is not None or heard.source.kind is not HostKind.GITLAB
     replies = _replies(heard, good, wrong)
     if not reacts and not replies:
@@ -98,7 +97,7 @@ def obeyed(
         approvals=tuple(one.act.approval for one in good if isinstance(one.act, Approve)),
         skips=_skips(good),
         replies=replies,
-        entries=_entries(heard, present, notes, now),
+        entries=_entries(heard, present, _privileged(good, wrong), now),
         settles=None if wrong else _reply(heard, _refused_mark(heard), [_settled(heard)]),
     )
 
@@ -118,6 +117,14 @@ def _reaction(good: Sequence[Done], wrong: Sequence[Refusal]) -> Reaction:
     if good and all(isinstance(one.act, Nothing) for one in good):
         return Reaction.NOTHING
     return Reaction.ACCEPTED
+
+
+def _told(one: Done) -> str:
+    return f"{one.command.text}: {_note(one.act)}"
+
+
+def _why(one: Refusal) -> str:
+    return f"{one.text}: refused, {one.why}"
 
 
 def _note(act: Act) -> str:  # noqa: PLR0911 - the table of acts
@@ -201,11 +208,17 @@ def _entries(
     return tuple(
         JournalEntry(now, "command", f"@{person.login} on {where} at {commit}: {note}", data=data)
         for note in notes
-        if not note.startswith(_HARMLESS)
     )
 
 
-_HARMLESS = tuple(f"/{name}" for name, spec in BY_NAME.items() if spec.floor is not Role.WRITE)
+def _privileged(good: Sequence[Done], wrong: Sequence[Refusal]) -> list[str]:
+    """What is journalled: commands that may change something, done or refused."""
+    done = [_told(one) for one in good if _changes(one.command.name)]
+    return done + [_why(one) for one in wrong if one.name is not None and _changes(one.name)]
+
+
+def _changes(name: str) -> bool:
+    return BY_NAME[name].floor is Role.WRITE
 
 
 # -- replies ---------------------------------------------------------------------------------

@@ -386,6 +386,7 @@ def test_bare_words_can_belong_to_another_bot(talk: Talk, world: World) -> None:
     assert talk.reaction(talk.say("/pushwright build api", request)) == "accepted"
     assert talk.reaction(talk.say("@pushwright build api", request)) == "accepted"
     talk.say("/pushwright help", request)
+    assert len(world.journal("command")) == 2, "what changes nothing is not journalled"
     assert "`/pushwright build [image…] [--no-cache]`" in talk.replies()[-1]
     world.run()
     assert world.ran("api").count(sha) >= 2
