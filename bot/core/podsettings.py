@@ -117,7 +117,30 @@ def refusal(settings: PodSettings, *, trusted: bool) -> str | None:
             "own only: set `kubernetes.untrusted.node-selector` (or sign "
             "`kubernetes.untrusted.shared-nodes: true`) in the central config"
         )
+    if not untrusted.shared_nodes and _within(settings.node_selector, untrusted.node_selector):
+        return (
+            "every node that `kubernetes.node-selector` chooses for trusted builds takes those of "
+            "forks, too: give `kubernetes.untrusted.node-selector` nodes of its own (or sign "
+            "`kubernetes.untrusted.shared-nodes: true`) in the central config"
+        )
     return None
+
+
+def kept_off(settings: PodSettings) -> Mapping[str, str]:
+    """Labels of the nodes on which approved builds of forks run and trusted ones must not; empty
+    where nothing is to be kept apart, or the two selectors exclude one another anyhow."""
+    untrusted = settings.untrusted
+    if untrusted is None or untrusted.shared_nodes or refusal(settings, trusted=False):
+        return {}
+    trusted, labels = settings.node_selector, untrusted.node_selector
+    if any(trusted.get(label, value) != value for label, value in labels.items()):
+        return {}
+    return labels
+
+
+def _within(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether all nodes that `one` selects are nodes that `other` selects."""
+    return all(one.get(label) == value for label, value in other.items())
 
 
 def bytes_of(quantity: str) -> int:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.builder.recipe import parse
 from bot.core.ids import BuildId, ImageKey, SourceName, Trust
-from bot.core.podsettings import PodMistake, refusal
+from bot.core.podsettings import PodMistake, Untrusted, refusal
 from bot.executors.kubernetes import names
 from bot.executors.kubernetes.dockerd import literal
 from bot.executors.kubernetes.inputs import Credentials
@@ -33,6 +34,8 @@ from tests.kubernetes.scene import (
     identity,
     settings,
 )
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 no_deadline = hypothesis_settings(deadline=None)  # a busy machine is no mistake
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
@@ -173,6 +176,46 @@ def test_untrusted_builds_meet_no_credential_and_no_trusted_node() -> None:
         build_pod(spec, settings(), who)
     assert refusal(around, trusted=False) is None
     assert "node-selector" in str(refusal(settings(untrusted=type(UNTRUSTED)("x")), trusted=False))
+
+
+def takes(pod: Any, labels: dict[str, str]) -> bool:
+    """Whether the scheduler would let the pod onto a node with these labels."""
+    spec = pod["spec"]
+    if not spec.get("nodeSelector", {}).items() <= labels.items():
+        return False
+    rule = spec.get("affinity", {}).get("nodeAffinity", {}).get(REQUIRED)
+    return rule is None or any(
+        all(
+            (labels.get(one["key"]) in one["values"]) is (one["operator"] == "In")
+            for one in term["matchExpressions"]
+        )
+        for term in rule["nodeSelectorTerms"]
+    )
+
+
+def test_trusted_builds_keep_off_the_nodes_of_strangers() -> None:
+    """Who breaks out of a stranger's build is root there, beside whatever comes to that node."""
+    strangers = {"pool": "strangers", "arch": "amd64"}
+    zone = {"key": "zone", "operator": "In", "values": ["a", "b"]}
+    chosen = {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [zone]}]}}}
+    around = settings(untrusted=Untrusted("x", strangers))
+    for override in ({}, {"spec": {"affinity": chosen}}):
+        pod = build_pod(attempt(), replace(around, override=override), identity())
+        assert takes(pod, {"zone": "a"})
+        assert takes(pod, {"zone": "b", "arch": "amd64"})
+        assert takes(pod, {"zone": "c"}) is not bool(override)
+        assert not takes(pod, {"zone": "a", **strangers})
+    shared = replace(around, untrusted=Untrusted("x", strangers, shared_nodes=True))
+    for apart in (shared, replace(around, node_selector={"pool": "builds"})):
+        assert "affinity" not in build_pod(attempt(), apart, identity())["spec"]  # type: ignore[operator]
+
+
+def test_strangers_get_no_nodes_that_trusted_builds_are_bound_to() -> None:
+    both = settings(untrusted=UNTRUSTED, node_selector={"pool": "strangers", "disk": "fast"})
+    assert "trusted builds" in str(refusal(both, trusted=False))
+    signed = replace(both, untrusted=replace(UNTRUSTED, shared_nodes=True))
+    assert refusal(signed, trusted=False) is None
+    assert "affinity" not in build_pod(attempt(), both, identity())["spec"]  # type: ignore[operator]
 
 
 def test_a_repository_gets_no_more_than_the_administrator_allows() -> None:

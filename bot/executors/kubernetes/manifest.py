@@ -12,6 +12,7 @@ from bot.core.podsettings import (
     PodSettings,
     Resources,
     bytes_of,
+    kept_off,
     smaller_cpu,
     smaller_size,
 )
@@ -30,7 +31,7 @@ from bot.executors.kubernetes.inputs import (
     owner_patch,
 )
 from bot.executors.kubernetes.names import Identity, labels, notes, object_name
-from bot.executors.kubernetes.overrides import merge
+from bot.executors.kubernetes.overrides import merge, off_nodes
 from bot.executors.kubernetes.reading import mapping
 from bot.ports import AttemptSpec
 
@@ -183,13 +184,16 @@ def _volumes(
 
 
 def _placement(settings: PodSettings, *, trusted: bool) -> dict[str, object]:
-    """Untrusted pods take nothing of the trusted ones' place: a node for both would be shared."""
+    """Untrusted pods take nothing of the trusted ones' place, nor these of theirs: a node for both
+    would be shared."""
     untrusted = None if trusted else settings.untrusted
     chosen = untrusted.node_selector if untrusted else settings.node_selector
     tolerations = untrusted.tolerations if untrusted else settings.tolerations
     found: dict[str, object] = {}
     if chosen:
         found["nodeSelector"] = dict(chosen)
+    if trusted and (others := kept_off(settings)):
+        found["affinity"] = off_nodes(others)
     if tolerations:
         found["tolerations"] = [dict(one) for one in tolerations]
     if settings.runtime_class:

@@ -9,6 +9,18 @@ from bot.core.podoverrides import check
 from bot.core.podsettings import PodMistake
 from bot.executors.kubernetes.reading import mapping
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+"""Terms of it are alternatives: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/"""
+
+
+def off_nodes(labels: Mapping[str, str]) -> dict[str, object]:
+    """An affinity for nodes that lack at least one of these labels."""
+    terms = [
+        {"matchExpressions": [{"key": key, "operator": "NotIn", "values": [value]}]}
+        for key, value in sorted(labels.items())
+    ]
+    return {"nodeAffinity": {_REQUIRED: {"nodeSelectorTerms": terms}}}
+
 
 def merge(pod: Mapping[str, object], override: Mapping[str, object]) -> dict[str, object]:
     """A new pod. Raises PodMistake naming every key that may not be set."""
@@ -29,9 +41,29 @@ def merge(pod: Mapping[str, object], override: Mapping[str, object]) -> dict[str
                 spec[key] = [*_list(spec.get(key)), *_list(copy.deepcopy(value))]
             case "nodeSelector":  # ours last: an override can't move untrusted builds elsewhere
                 spec[key] = _joined(mapping(value), spec.get(key))
+            case "affinity" if key in spec:
+                spec[key] = _both_affinities(spec[key], value)
             case _:
                 spec[key] = copy.deepcopy(value)
     return merged
+
+
+def _both_affinities(ours: object, added: object) -> dict[str, object]:
+    """What was added, on nodes that ours allows: each of its terms with each of ours."""
+    found = copy.deepcopy(dict(mapping(added)))
+    both = []
+    for one in _terms(added) or [{}]:
+        for other in _terms(ours):
+            asked = [*_list(one.get("matchExpressions")), *_list(other.get("matchExpressions"))]
+            both.append({**one, "matchExpressions": asked})
+    rule = {_REQUIRED: {"nodeSelectorTerms": both}}
+    found["nodeAffinity"] = dict(mapping(found.get("nodeAffinity"))) | rule
+    return found
+
+
+def _terms(affinity: object) -> list[Mapping[str, object]]:
+    rule = mapping(mapping(mapping(affinity).get("nodeAffinity")).get(_REQUIRED))
+    return [mapping(one) for one in _list(rule.get("nodeSelectorTerms"))]
 
 
 def _merge_containers(existing: object, changes: object) -> None:
