@@ -310,6 +310,21 @@ def _operations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     build.add_argument("image", nargs="*", metavar="IMAGE", help="keys of images (default: all)")
     build.add_argument("--source", metavar="NAME", help="where several sources have the repository")
+    deliveries = _add(
+        commands,
+        "deliveries",
+        _late("operations", "deliveries"),
+        "list what Git hosts sent, what became of it, and the page that says why",
+        "pushwright deliveries --state ignored",
+    )
+    deliveries.add_argument(
+        "--state",
+        choices=("new", "done", "ignored", "malformed", "dead"),
+        help="only those (default: all)",
+    )
+    deliveries.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="how many, newest first (default: 50)"
+    )
     replay = _add(
         commands,
         "replay",

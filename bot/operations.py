@@ -6,7 +6,8 @@ import argparse
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.core.builds import BuildState
@@ -63,6 +64,26 @@ def replay(options: argparse.Namespace) -> int:
     return _with_store(again)
 
 
+def deliveries(options: argparse.Namespace) -> int:
+    """The newest, each with what became of it and the path of its page; those are listed nowhere
+    else."""
+
+    def show(store: Store) -> str:
+        rows = store.deliveries(options.limit, options.state)
+        if not rows:
+            raise Refused("there is no such delivery: none came yet, or they expired")
+        return "\n".join(map(_delivery_line, rows))
+
+    return _with_store(show)
+
+
+def _delivery_line(row: Mapping[str, object]) -> str:
+    at = datetime.fromtimestamp(float(str(row["received_at"])), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    what = f"{row['source']} {row['event']} {row['delivery']}"
+    page = f"  /deliveries/{row['page']}" if row.get("page") else ""
+    return plain(f"{at}  {row['state']!s:9}  {what}: {row['reason'] or 'not handled yet'}{page}")
+
+
 def cancel(options: argparse.Namespace) -> int:
     """Withdraws the build for all who wanted it."""
 
@@ -102,8 +123,8 @@ def _with_store(action: Callable[[Store], str]) -> int:
         return 1
     finally:
         store.close()
-    if answer:
-        print(plain(answer))
+    for line in answer.splitlines():
+        print(plain(line))
     return 0
 
 

@@ -70,6 +70,31 @@ def record(n: int, kind: str, **more: object) -> LogLine:
     return LogLine(n, json.dumps({"n": n, "t": 1.0, "k": kind, **more}))
 
 
+# -- deliveries ------------------------------------------------------------------------------
+
+
+def test_deliveries_with_what_became_of_them(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.store.put_deliveries([incoming("one", 10.0), incoming("two", 20.0)])
+    first = bench.store.claim_delivery(50.0, LEASE)
+    assert first is not None
+    bench.store.finish_delivery(first, "ignored", "a \u202ereason", 60.0)
+    assert main(["deliveries"]) == 0
+    two, one = capsys.readouterr().out.splitlines()
+    assert "two: not handled yet  /deliveries/" in two
+    assert one.startswith("1970-01-01 00:00:10Z  ignored ")
+    assert "one: a \\u202ereason  /deliveries/" in one
+    page = one.rpartition("/")[2]
+    found = bench.store.delivery_by_page(page)
+    assert found is not None
+    assert found.delivery == "one"
+    assert main(["deliveries", "--state", "new", "--limit", "1"]) == 0
+    assert capsys.readouterr().out.splitlines() == [two]
+    assert main(["deliveries", "--state", "dead"]) == 1
+    assert "there is no such delivery" in capsys.readouterr().err
+
+
 # -- build -----------------------------------------------------------------------------------
 
 
