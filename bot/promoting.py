@@ -97,7 +97,7 @@ class Promoter:
         except Permanent as error:  # a refused tag among them
             return Refuse(answers.not_copied(str(error)))
         done = Promotion(build.image, build.digest, build.sha, names, tags, before)
-        return Promoted(answers.fenced(promoted(done)), f"{build.digest} to {', '.join(tags)}")
+        return Promoted(answers.promotion(promoted(done)), f"{build.digest} to {', '.join(tags)}")
 
 
 def names_of(build: BuildRow) -> tuple[str, ...]:

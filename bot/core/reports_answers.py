@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.core.commands import PREFIX, Refusal, Spec
 from bot.core.ids import BuildId, Digest, ImageKey, Role, Sha
+from bot.core.markdown import code, codes, fence, fitting, link, table, tail
 from bot.core.reports_images import live_state, withdrawn_state
 from bot.core.reports_rows import ClaimLike, ImageLike
 from bot.core.reports_rows import Known as _Known
@@ -24,7 +24,7 @@ Rules = Mapping[str, Sequence[Ruling]]
 """By image, as they were kept with the delivery that claimed the commit."""
 
 _SECTIONS: Final = 60_000
-"""Characters of one comment; the host's bound is 65,536."""
+"""Bytes of one comment; GitHub's bound is 65,536 characters."""
 
 
 def marker(what: str) -> str:
@@ -149,25 +149,22 @@ def status(
         if not images or view.image in images
     ]
     rows += [
-        f"| {escaped(one.image)} | not built | | | {escaped(one.why)} |"
+        [code(one.image), "not built", "", "", code(one.why)]
         for one in _left_out(claims, {view.image for view, _ in views})
         if not images or one.image in images
     ]
     head = f"Builds of `{sha[:12]}`:"
     if not rows:
-        return f"{head} none. {escaped(_said(claims))}".rstrip()
-    table = ["| image | state | tags | digest | |", "|---|---|---|---|---|", *rows]
-    return "\n".join([head, "", *table])
+        return f"{head} none. {code(_said(claims))}".rstrip()
+    return f"{head}\n\n{table(['image', 'state', 'tags', 'digest', ''], rows)}"
 
 
-def _status_row(claim: ClaimLike, view: ImageLike, public_url: str) -> str:
-    build = view.build
-    text = _text(claim, view)
-    tags = ", ".join(f"`{tag.reference}`" for tag in view.tags if tag.withheld is None)
+def _status_row(claim: ClaimLike, view: ImageLike, public_url: str) -> list[str]:
+    tags = codes([tag.reference for tag in view.tags if tag.withheld is None])
     digest = _digest(view)
-    shown = f"`{digest[:19]}…`" if digest else ""
-    page = f"[page]({public_url.rstrip('/')}/builds/{build.id})"
-    return f"| {escaped(view.image)} | {escaped(text)} | {tags} | {shown} | {page} |"
+    page = link("page", f"{public_url.rstrip('/')}/builds/{view.build.id}")
+    shown = code(f"{digest[:19]}…") if digest else ""
+    return [code(view.image), code(_text(claim, view)), tags, shown, page]
 
 
 def _digest(view: ImageLike) -> Digest | None:
@@ -221,30 +218,30 @@ def why(claims: Sequence[ClaimLike], sha: Sha, images: Sequence[ImageKey], rules
     lines = [f"What was decided for `{sha[:12]}`:", ""]
     views = _views(claims)
     rows = [
-        f"| {escaped(view.image)} | BUILD | {escaped(view.why)} | {_ruled(view.image, rules)} |"
+        [code(view.image), "BUILD", code(view.why), _ruled(view.image, rules)]
         for view, _ in views
         if not images or view.image in images
     ]
     rows += [
-        f"| {escaped(one.image)} | SKIP | {escaped(one.why)} | {_ruled(one.image, rules)} |"
+        [code(one.image), "SKIP", code(one.why), _ruled(one.image, rules)]
         for one in _left_out(claims, {view.image for view, _ in views})
         if not images or one.image in images
     ]
     if rows:
-        lines += ["| image | | why | rules |", "|---|---|---|---|", *rows]
+        lines.append(table(["image", "", "why", "rules"], rows))
     said = _said(claims)
     if said:
-        lines += ["", escaped(said)]
+        lines += ["", code(said)]
     trust = next((claim for claim in claims if claim.state == "live"), None)
     if trust is not None:
-        lines += ["", f"Event: {escaped(_event(trust))}."]
+        lines += ["", f"Event: {code(_event(trust))}."]
     return "\n".join(lines)
 
 
 def _ruled(image: str, rules: Rules) -> str:
     """`yes branches: branches main matched main; no paths: …`; `-` where a rule only informs."""
     found = rules.get(image, ())
-    return escaped("; ".join(f"{word(one)} {one.rule}: {one.why}" for one in found))
+    return "<br>".join(code(f"{word(one)} {one.rule}: {one.why}") for one in found)
 
 
 def _event(claim: ClaimLike) -> str:
@@ -254,18 +251,11 @@ def _event(claim: ClaimLike) -> str:
 def log(image: ImageKey, build: BuildId, lines: Sequence[str], public_url: str) -> str:
     """The tail of a log, folded, in a fence that nothing in it can close."""
     page = f"{public_url.rstrip('/')}/builds/{build}"
-    title = f"{escaped(image)}: last {len(lines)} lines ([all]({page}))"
     if not lines:
-        return f"{escaped(image)}: no line yet ([page]({page}))"
-    kept: list[str] = []
-    room = _SECTIONS // 2
-    for line in reversed(lines):
-        room -= len(line) + 1
-        if room < 0:
-            break
-        kept.insert(0, line)
-    body = fenced("\n".join(kept))
-    return f"{title}\n\n<details><summary>log</summary>\n\n{body}\n\n</details>"
+        return f"{code(image)}: no line yet ({link('page', page)})"
+    kept = tail(lines, len(lines), _SECTIONS // 2)
+    title = f"{code(image)}: last {len(kept)} lines ({link('all', page)})"
+    return f"{title}\n\n<details><summary>log</summary>\n\n{fence(kept)}\n\n</details>"
 
 
 def refusals(found: Sequence[Refusal]) -> str:
@@ -273,12 +263,12 @@ def refusals(found: Sequence[Refusal]) -> str:
     lines: list[str] = []
     for one in found[:10]:
         lines += [one.text[:200], f"    {one.why}"]
-    return f"Not done:\n\n{fenced(chr(10).join(lines))}"
+    return f"Not done:\n\n{fence(lines)}"
 
 
 def settled(login: str) -> str:
     """What stands in the place of refusals once the same person commanded well."""
-    return f"Settled: a later command of {escaped(login)} was accepted."
+    return f"Settled: a later command of {code(login)} was accepted."
 
 
 def help_table(specs: Sequence[Spec], *, bare: bool) -> str:
@@ -293,31 +283,13 @@ def help_table(specs: Sequence[Spec], *, bare: bool) -> str:
 
 def accepted(notes: Sequence[str]) -> str:
     """Where the host takes no reaction."""
-    return f"Accepted:\n\n{fenced(chr(10).join(notes))}"
+    return f"Accepted:\n\n{fence(notes)}"
+
+
+def promotion(text: str) -> str:
+    return fence(text.splitlines())
 
 
 def reply(sections: Sequence[str], mark: str) -> str:
     """A whole comment, with its marker first."""
-    text = "\n\n".join(sections)
-    return f"{marker(mark)}\n{text[:_SECTIONS]}"
-
-
-# -- making it harmless -------------------------------------------------------------------------
-
-_ACTIVE: Final = re.compile(r"([\\`*_{}\[\]<>()|~&])")
-_REFERENCE: Final = re.compile(r"([@#!%$])(?=\w)")
-
-
-def escaped(text: str) -> str:
-    """One line of text that Markdown shows as it is; names and numbers in it link to nobody."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    plain = _ACTIVE.sub(r"\\\1", line)
-    return _REFERENCE.sub("\\1\u200b", plain.replace("://", ":\u200b//"))
-
-
-def fenced(text: str) -> str:
-    """Code that ends where it should: its fence is longer than any in the text."""
-    clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-    longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{clean}\n{fence}"
+    return f"{marker(mark)}\n{fitting(sections, _SECTIONS, 'The rest was too long.')}"

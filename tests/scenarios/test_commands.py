@@ -172,12 +172,12 @@ def test_answers(talk: Talk, world: World) -> None:
     status, why, logs, help_ = talk.replies()
     assert f"Builds of `{sha[:12]}`" in status
     assert f"`reg.test/acme/shop/api:pr-{request.number}`" in status
-    assert "| web | not built |" in status
-    assert "| api | BUILD |" in why
-    assert "| web | SKIP |" in why
+    assert "| `web` | not built |" in status
+    assert "| `api` | BUILD |" in why
+    assert "| `web` | SKIP |" in why
     assert "no paths: not affected" in why, "every rule, not only the one that decided"
     assert "yes trust: trusted" in why
-    assert logs.startswith("api: ")
+    assert logs.startswith("`api`: ")
     assert "`/status [image…]`" in help_
     assert "/rebuild" not in help_, "only what the asker may do"
     assert world.host.violations == []
@@ -256,7 +256,7 @@ def test_refusals_stand_in_one_place_and_are_settled(talk: Talk, world: World) -
     assert "did you mean /build?" in talk.replies()[0]
     talk.say("/build web", request)
     world.run()
-    assert talk.replies() == ["Settled: a later command of ada was accepted."]
+    assert talk.replies() == ["Settled: a later command of `ada` was accepted."]
     assert world.ran("web").count(sha) == 1
 
 
