@@ -201,10 +201,15 @@ class Scheduler:
 
     def _verify_again(self, build: BuildRow) -> bool:
         observation = self._ports.executor.observe(self._name(build))
-        if isinstance(observation, Ended):
-            self._verify(build, observation)
-        else:
-            self._finish_or_retry(build, internal("the builder's result is gone"))
+        match observation:
+            case Ended():
+                self._verify(build, observation)
+            case NotThere():
+                self._finish_or_retry(build, internal("the builder's result is gone"))
+            case _:
+                # It ended, and this worker has not heard of it yet.
+                self._ports.store.release_build(build, self._now() + 1.0)
+                return False
         return True
 
     def _verify(self, build: BuildRow, ended: Ended) -> None:

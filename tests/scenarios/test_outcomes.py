@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.builds import OutcomeClass, Place
+from bot.core.builds import OutcomeClass, Place, Running
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Die, Ending, Fail, Hold, Succeed, Vanish, Wait
 from tests.scenarios.bot import ONE_IMAGE, World, name, opened
@@ -167,6 +167,26 @@ def test_a_registry_that_is_down_delays_the_result_and_loses_none(world: World) 
     assert world.ran() == [sha]
     assert world.state(sha) == "success"
     assert world.tags()["main"] == world.built("shop", sha)
+
+
+def test_who_has_not_heard_of_the_end_yet_builds_nothing_again(world: World) -> None:
+    """Another worker may take over a build that is being verified; its watch may be behind."""
+    world.executor.usual = Hold()
+    sha = world.push(ONE_IMAGE)
+    world.run(10)
+    world.executor.end("shop")
+    (run,) = world.runs()
+    ended = world.executor.observe(run.spec.name)
+    world.images.down = True
+    world.run(10)
+    world.images.down = False
+    run.observation = Running(run.started)
+    world.run(10)
+    assert world.state(sha) == "pending"
+    run.observation = ended
+    world.run(60)
+    assert [one.spec.name for one in world.runs()] == [run.spec.name]
+    assert world.state(sha) == "success"
 
 
 def test_a_registry_that_goes_down_before_the_tags_are_set(world: World) -> None:
