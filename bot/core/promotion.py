@@ -1,7 +1,7 @@
 """`/promote`: which tags may be given to a built image, and what is said of it.
 
-The file of the default branch lists the tags. Names of requests and of attempts are never among
-them: other rules of ours rest on who writes those.
+The file of the default branch lists the tags. Names of requests, attempts and caches are never
+among them: other rules of ours rest on who writes those.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from bot.core.globs import glob
 from bot.core.ids import Digest, ImageKey, Sha
 
-_OURS: Final = re.compile(r"(?:pr-\d+|git-[0-9a-f]{12})(?:-.*)?")
+_OURS: Final = re.compile(r"(?:pr-\d+|git-[0-9a-f]{12}|cache-(?:un)?trusted)(?:-.*)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def test_what_is_named_is_promoted(talk: Talk, world: World) -> None:
     [
         ("/promote api to latest", "does not allow latest; it allows prod, stable-*"),
         ("/promote api to pr-7", "pr-7 is a name that builds write themselves"),
+        ("/promote api to cache-trusted-api", "is a name that builds write themselves"),
         ("/promote web to prod", "no build of web there succeeded"),
         (f"/promote api@{'e' * 40} to prod", "no build of api there succeeded"),
         (f"/promote api@sha256:{'e' * 64} to prod", "no build of api there succeeded"),
