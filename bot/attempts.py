@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.core.binding import allowed_patterns, may_write, rule_for
 from bot.core.ids import Digest, ImageKey, Trust
+from bot.core.naming import credential_scopes
 from bot.core.plans import ClaimKind
 from bot.core.recipe import (
     Attempt,
@@ -62,7 +63,7 @@ class Specs:
             recipe_hash=recipe_hash(final),
             trusted=build.trust is Trust.TRUSTED,
             origin=_origin(build, row),
-            registries=tuple(sorted(self._ports.central().registries)),
+            registries=credential_scopes(self._ports.central().registries, pushed_name(build)),
             credential=host.clone_credential(row.repository),
             secrets=_pairs(build.plan.get("secrets")),
         )

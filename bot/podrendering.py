@@ -19,6 +19,7 @@ from bot.core.centralfile import parse_central
 from bot.core.explain import named_as, offline_facts
 from bot.core.facts import EventFacts
 from bot.core.ids import BuildId, Digest, HostKind, Sha, SourceName, Trust
+from bot.core.naming import credential_scopes
 from bot.core.planning import plan as decide
 from bot.core.plans import ClaimWish, PlannedImage
 from bot.core.podsettings import PodMistake
@@ -167,7 +168,7 @@ def make_spec(facts: EventFacts, image: PlannedImage, images: list[PlannedImage]
         recipe_hash=recipe_hash(final),
         trusted=facts.trust is Trust.TRUSTED,
         origin=_origin(facts, image),
-        registries=tuple(sorted(registries)),
+        registries=credential_scopes(registries, image.names[0] if image.names else ""),
         credential=CloneCredential(HIDDEN, HIDDEN),
         secrets=image.secrets,
     )
@@ -192,8 +193,7 @@ def _part(document: Mapping[str, object], key: str) -> dict[str, Any]:
 
 def _hidden(facts: EventFacts, spec: AttemptSpec) -> Credentials:
     """The same keys as with real values; nothing is read from a file."""
-    rules = facts.central.registries
-    hosts = [host for host in spec.registries if rules[host].pod_auth_file]
+    hosts = [host for host, rule in facts.central.registries.items() if rule.pod_auth_file]
     pair = base64.b64encode(f"{HIDDEN}:{HIDDEN}".encode()).decode()
     own_ca = facts.central.sources[facts.source].ca_file
     return Credentials(

@@ -224,7 +224,7 @@ class AttemptSpec:
 
     `recipe` is the builder's JSON document without credentials and without the executor's own paths
     (`docs/builder.md`); the executor adds those. `registries` are the hosts whose credentials the
-    builder needs.
+    builder needs; the one that it pushes to stands there as the whole image name.
     """
 
     name: str

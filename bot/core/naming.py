@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.core.ids import ImageKey, Trust
@@ -129,6 +130,19 @@ def split_reference(text: str) -> Reference | None:
     if host == DEFAULT_HOST and "/" not in path:
         path = f"library/{path}"
     return Reference(host.lower(), path, tag, digest or None)
+
+
+def credential_scopes(registries: Iterable[str], pushed: str) -> tuple[str, ...]:
+    """What a build needs credentials for: the name that it pushes, in that name's registry, and
+    the other registries as they are, for a base image may come from any of them."""
+    parts = split_reference(pushed)
+    name = f"{parts.host}/{parts.repository}" if parts else ""
+
+    def one(registry: str) -> str:
+        within = split_reference(f"{registry}/any")
+        return name if parts and within and within.host == parts.host else registry
+
+    return tuple(sorted({one(registry) for registry in registries}))
 
 
 def default_image_name(registry: str, repository: str, image: str | None = None) -> str:

@@ -47,6 +47,6 @@ def _trial(config: CentralConfig, clock: Clock) -> Trial | None:
     insecure = tuple(sorted(rule.host for rule in rules if rule.insecure))
     for rule in rules:
         for name in registries.names(rule.host):
-            auths = ConfiguredRegistries(lambda: config, clock).plain_auths([rule.host])
+            auths = ConfiguredRegistries(lambda: config, clock).plain_auths([name])
             return Trial(f"{name}:{TAG}", (), insecure, auths)
     return None

@@ -33,14 +33,17 @@ class ConfiguredRegistries:
         credentials = self._file(rule.bot_auth_file) if rule.bot_auth_file else None
         return Endpoint(host, credentials, insecure=rule.insecure, ca_file=rule.ca_file)
 
-    def plain_auths(self, hosts: Sequence[str], *, trusted: bool = True) -> Mapping[str, object]:
-        """A Docker config document with plain credentials for builders of that trust level."""
+    def plain_auths(self, scopes: Sequence[str], *, trusted: bool = True) -> Mapping[str, object]:
+        """A Docker config document with plain credentials for builders of that trust level.
+
+        scopes: hosts, or image names, for which the narrowest credential is taken.
+        """
         auths: dict[str, object] = {}
-        for host in hosts:
-            rule = self._rule(host)
+        for scope in scopes:
+            rule = self._rule(scope)
             path = rule and (rule.pod_auth_file if trusted else rule.untrusted_auth_file)
             if path:
-                auths |= self._file(path).plain_auths([host])["auths"]
+                auths |= self._file(path).plain_auths([scope])["auths"]
         return {"auths": auths}
 
     def _rule(self, host: str) -> RegistryRule | None:

@@ -111,14 +111,17 @@ class AuthFile:
         store = [f"else docker-credential-{document.store}"] if document.store else []
         return (*named, *store)
 
-    def plain_auths(self, hosts: Iterable[str]) -> dict[str, dict[str, dict[str, str]]]:
+    def plain_auths(self, scopes: Iterable[str]) -> dict[str, dict[str, dict[str, str]]]:
         """A config.json document with what is known for these hosts and nothing else.
 
-        Helpers are run here and leave no trace in it: it is what builders are given.
+        A scope is a host, or an image name: then the narrowest entry for it stands under its host,
+        since docker's client knows one credential for each. Helpers are run here and leave no
+        trace in it: it is what builders are given.
         """
         auths: dict[str, dict[str, str]] = {}
-        for host in sorted({canonical_host(host) for host in hosts}):
-            credential = self.find(host)
+        for scope in sorted(set(scopes)):
+            host = canonical_host(scope)
+            credential = self.find(host, scope.partition("/")[2])
             if credential is None:
                 continue
             entry: dict[str, str] = {}

@@ -131,3 +131,12 @@ def test_a_status_context_fits_the_hosts(image: str | None) -> None:
     context = naming.status_context(image)
     assert context.startswith("pushwright")
     assert len(context) <= 255
+
+
+def test_a_build_has_the_credential_of_its_image_and_those_of_other_registries() -> None:
+    registries = ("quay.io", "ghcr.io", "docker.io")
+    given = naming.credential_scopes(registries, "ghcr.io/acme/api")
+    assert given == ("docker.io", "ghcr.io/acme/api", "quay.io")
+    assert naming.credential_scopes(["docker.io"], "acme/api") == ("docker.io/acme/api",)
+    assert naming.credential_scopes(["localhost:5000"], "other:5000/a") == ("localhost:5000",)
+    assert naming.credential_scopes(["ghcr.io"], "") == ("ghcr.io",)

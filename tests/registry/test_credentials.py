@@ -82,6 +82,18 @@ def test_the_longest_path_wins(path: Path, clock: Time) -> None:
     assert file.find("ghcr.io", "acmeevil/api") == PAIR
 
 
+def test_builders_get_the_narrowest_entry_for_the_name_that_they_push(
+    path: Path, clock: Time
+) -> None:
+    other = Credential("other", "x")
+    auths = {"ghcr.io/acme": {"auth": PAIR.basic}, "ghcr.io/other": {"auth": other.basic}}
+    file = AuthFile(write(path, {"auths": auths}), clock)
+    given = {"auths": {"ghcr.io": {"auth": PAIR.basic}}}
+    assert file.plain_auths(["ghcr.io/acme/api"]) == given
+    assert file.plain_auths(["ghcr.io"]) == file.plain_auths(["ghcr.io/acmeevil/api"])
+    assert file.plain_auths(["ghcr.io"]) == {"auths": {}}
+
+
 def test_changes_are_seen_and_mistakes_leave_the_last_good_one(path: Path, clock: Time) -> None:
     file = AuthFile(write(path, {"auths": {"a.io": {"auth": PAIR.basic}}}), clock)
     assert file.find("a.io") == PAIR

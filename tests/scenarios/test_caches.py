@@ -97,6 +97,7 @@ def test_untrusted_builds_and_checks_read_the_cache_and_never_write_it(world: Wo
         assert own in found["from"]
     written: Any = specs.of(build).recipe["cache"]
     assert written["to"] == own
+    assert API in specs.of(build).registries  # its credential is the narrowest for that name
 
 
 def _ports(world: World, bot: Any) -> Ports:
