@@ -41,12 +41,12 @@ def start(api: Api, wanted: Wanted) -> Json:
     """The pod, ours, new or found. Raises Temporary with the reason of waiting, AdmissionDenied,
     and Permanent where the name is somebody else's."""
     try:
-        api.create(secrets_path(wanted.namespace), wanted.secret)
+        secret: Json | None = api.create(secrets_path(wanted.namespace), wanted.secret)
     except Conflict:
         there = _pod(api, wanted)
         if there is not None:
             return _adopted(api, wanted, there)
-        _replace_secret(api, wanted)
+        secret = _replace_secret(api, wanted)
     try:
         pod = api.create(pods_path(wanted.namespace), wanted.pod, _STRICT)
     except Conflict as error:
@@ -55,9 +55,14 @@ def start(api: Api, wanted: Wanted) -> Json:
             raise Temporary(f"the pod {wanted.name} comes and goes", 1.0) from error
         return _adopted(api, wanted, there)
     except (NotNow, Permanent):
-        _remove_secret(api, wanted)
+        _remove(api, secrets_path(wanted.namespace, wanted.name), secret)
         raise
-    _must_be_whole(api, wanted, pod)
+    try:
+        _must_be_whole(pod)
+    except AdmissionDenied:
+        _remove(api, pods_path(wanted.namespace, wanted.name), pod)
+        _remove(api, secrets_path(wanted.namespace, wanted.name), secret)
+        raise
     _own(api, wanted, pod)
     return pod
 
@@ -89,8 +94,9 @@ def _secret(api: Api, wanted: Wanted) -> Json | None:
     return next(iter(mappings(found.get("items"))), None)
 
 
-def _replace_secret(api: Api, wanted: Wanted) -> None:
-    """One of a start that did not come to its pod: its clone token may have run out since."""
+def _replace_secret(api: Api, wanted: Wanted) -> Json | None:
+    """One of a start that did not come to its pod: its clone token may have run out since. None
+    where another worker was faster: then it is that worker's, and its values are as new."""
     there = _secret(api, wanted)
     if there is not None:
         why = foreign(there, wanted.secret)
@@ -102,29 +108,31 @@ def _replace_secret(api: Api, wanted: Wanted) -> None:
         with contextlib.suppress(NotFound, Conflict):
             uid = text_of(mapping(there.get("metadata")).get("uid"))
             api.delete(secrets_path(wanted.namespace, wanted.name), uid)
-    with contextlib.suppress(Conflict):  # another worker was faster: its values are as new
-        api.create(secrets_path(wanted.namespace), wanted.secret)
+    try:
+        return api.create(secrets_path(wanted.namespace), wanted.secret)
+    except Conflict:
+        return None
 
 
-def _must_be_whole(api: Api, wanted: Wanted, pod: Json) -> None:
+def _must_be_whole(pod: Json) -> None:
     """A cluster, or a webhook, that knows no native sidecars drops the field and takes the rest:
     then dockerd would be waited for until it ended."""
     sidecars = mappings(mapping(pod.get("spec")).get("initContainers"))
     policies = [one.get("restartPolicy") for one in sidecars if one.get("name") == DOCKERD]
     if policies == ["Always"]:
         return
-    with contextlib.suppress(HostError):
-        api.delete(pods_path(wanted.namespace, wanted.name))
-    _remove_secret(api, wanted)
     raise AdmissionDenied(
         "the cluster dropped restartPolicy of the sidecar dind: it is older than Kubernetes 1.29, "
         "or a mutating webhook does not know the field"
     )
 
 
-def _remove_secret(api: Api, wanted: Wanted) -> None:
-    with contextlib.suppress(HostError):
-        api.delete(secrets_path(wanted.namespace, wanted.name))
+def _remove(api: Api, path: str, made: Json | None) -> None:
+    """What this call made, and not what somebody else put under its name since."""
+    uid = text_of(mapping((made or {}).get("metadata")).get("uid"))
+    if uid:
+        with contextlib.suppress(HostError):
+            api.delete(path, uid)
 
 
 def _own(api: Api, wanted: Wanted, pod: Json) -> None:
