@@ -87,7 +87,7 @@ def own_bot(ground: Ground) -> Iterator[Callable[..., Bot]]:
     made: list[Bot] = []
 
     def make(dockerd: str = DIND29, **more: Any) -> Bot:
-        made.append(Bot(ground, dockerd, ground.folder / f"bot-{ground.number()}", **more))
+        made.append(Bot(ground, dockerd, ground.folder / f"own-bot-{ground.number()}", **more))
         made[-1].start()
         return made[-1]
 

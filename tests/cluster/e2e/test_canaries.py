@@ -1,0 +1,70 @@
+"""The clone credential of a private repository is seen nowhere but in its Secret; and what a small
+MTU of the pod network does to builds: nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.e2e.project import Project
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def _processes() -> Iterator[tuple[str, bytes]]:
+    """Command line and environment of every process on the machine."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (entry / "cmdline").read_bytes()
+            yield (
+                line.replace(b"\0", b" ").decode("utf-8", "replace"),
+                (line + (entry / "environ").read_bytes()),
+            )
+
+
+def test_the_clone_credential_is_seen_nowhere(project: Project) -> None:
+    bot = project.bot
+    canary = bot.token
+    step = "RUN env && cat /proc/self/mounts && sleep 2 && echo done > /done"
+    sha = project.push({"Dockerfile": f"FROM {bot.ground.base}\nCOPY . /src\n{step}\n"})
+    seen: dict[str, str] = {}
+    deadline = time.monotonic() + 120
+    while project.statuses(sha).get("pushwright") is None or (
+        project.statuses(sha)["pushwright"].state == "pending" and time.monotonic() < deadline
+    ):
+        held = [line for line, content in _processes() if canary.encode() in content]
+        assert held == [], "a process has it in its arguments or environment"
+        for pod in bot.pods():
+            name = pod["metadata"]["name"]
+            seen[f"pod {name}"] = json.dumps(pod)
+            for container in ("docker", "dind"):
+                with suppress(RuntimeError):  # not started yet, or gone
+                    seen[f"log {name} {container}"] = bot.ground.log(bot.namespace, name, container)
+        time.sleep(0.1)
+    project.wait(sha, "success")
+    seen["events"] = json.dumps(bot.ground.api.get(f"/api/v1/namespaces/{bot.namespace}/events"))
+    seen["image"] = json.dumps(project.config("main"))
+    seen["page"] = json.dumps(project.build(sha))
+    seen["logs"] = bot.worker().log_text() + bot.worker("web").log_text()
+    assert any(key.startswith("log ") for key in seen)
+    assert [where for where, text in seen.items() if canary in text] == []
+
+
+def test_steps_have_the_mtu_of_the_pod_network(project: Project) -> None:
+    """1450 here; a step that got 1500 would lose large packets on their way out."""
+    ground = project.bot.ground
+    url = f"{ground.registry.url}/v2/base"
+    accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+    asked = urllib.request.Request(f"{url}/manifests/1", headers=accept)
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        layer = json.load(answer)["layers"][0]
+    fetch = f"wget -q -O /layer {url}/blobs/{layer['digest']}"
+    check = "test $(cat /sys/class/net/eth0/mtu) = 1450"
+    size = f"test $(wc -c < /layer) = {layer['size']}"
+    project.green({"Dockerfile": f"FROM {ground.base}\nRUN {check} && {fetch} && {size}\n"})

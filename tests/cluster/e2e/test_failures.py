@@ -1,0 +1,92 @@
+"""What goes wrong in build pods for real, whose fault it is said to be, and what follows."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster.e2e.bot import RESOURCES, Bot
+from tests.cluster.e2e.project import Project, new_project
+
+pytestmark = pytest.mark.timeout(300)
+NewBot = Callable[..., Bot]
+
+
+def running(bot: Bot, step: str) -> dict[str, str]:
+    return {"Dockerfile": f"FROM {bot.ground.base}\nRUN {step}\n"}
+
+
+def test_a_step_that_takes_too_much_memory(own_bot: NewBot, dockerd: str) -> None:
+    """The kernel ends it at the build's limit, and dockerd lives to tell."""
+    bot = own_bot(dockerd, kubernetes={"resources": {**RESOURCES, "memory": "128Mi"}})
+    project = new_project(bot)
+    sha = project.push(running(bot, "tail /dev/zero"))
+    status = project.wait(sha, "failure", project.context)
+    assert "out of memory" in str(status.description)
+    assert len(bot.pods_made()) == 1, "theirs: no second attempt"
+
+
+def test_a_step_that_fills_the_disk(own_bot: NewBot) -> None:
+    bot = own_bot(kubernetes={"resources": {**RESOURCES, "disk": "200Mi"}})
+    project = new_project(bot)
+    fill = "dd if=/dev/zero of=/big bs=1M count=400 && sleep 100"
+    sha = project.push(running(bot, fill))
+    status = project.wait(sha, "failure", project.context, timeout=150)
+    assert "disk" in str(status.description)
+
+
+def test_a_step_that_takes_too_long(project: Project) -> None:
+    files = running(project.bot, "sleep 100")
+    config = f"version: 1\nimages:\n  {project.repository.name}: {{timeout: 10s}}\n"
+    sha = project.push({**files, ".pushwright.yaml": config})
+    status = project.wait(sha, "failure", project.context)
+    assert "10" in str(status.description)
+
+
+def test_dockerd_is_killed(own_bot: NewBot) -> None:
+    """Ours: another attempt, which succeeds."""
+    bot = own_bot()
+    project = new_project(bot)
+    sha = project.push(running(bot, "sleep 8"))
+    pod = bot.wait_for_pod()
+    (daemon,) = [p for p in bot.ground.processes(pod, "--host=unix") if _name(p) == "dockerd"]
+    os.kill(int(daemon.name), signal.SIGKILL)
+    project.wait(sha, "success")
+    assert len(bot.pods_made()) == 2
+
+
+def test_no_node_takes_the_pod(own_bot: NewBot) -> None:
+    bot = own_bot(kubernetes={"node-selector": {"pool": "elsewhere"}})
+    project = new_project(bot)
+    sha = project.push(running(bot, "true"))
+    status = project.wait_text(sha, "node")
+    assert status.state == "pending"
+    bot.command("cancel", str(status.target_url).rpartition("/")[2])
+    project.wait(sha, "error", project.context)
+    bot.wait_for_no_pod()
+
+
+def test_an_image_that_can_not_be_pulled(own_bot: NewBot) -> None:
+    bot = own_bot("localhost/nothing:1")
+    project = new_project(bot)
+    sha = project.push(running(bot, "true"))
+    status = project.wait_text(sha, "dockerd image")
+    assert status.state == "pending"
+
+
+def test_a_quota_is_waited_for(own_bot: NewBot) -> None:
+    bot = own_bot()
+    project = new_project(bot)
+    path = f"/api/v1/namespaces/{bot.namespace}/resourcequotas"
+    bot.ground.api.create(path, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+    sha = project.push(running(bot, "true"))
+    assert project.wait_text(sha, "quota").state == "pending"
+    bot.ground.api.delete(f"{path}/none")
+    project.wait(sha, "success")
+
+
+def _name(process: object) -> str:
+    return (os.path.realpath(f"{process}/exe")).rpartition("/")[2]
