@@ -19,7 +19,7 @@ from bot.core.events import CommentCreated
 from bot.core.ids import Role
 from bot.flow import Ports
 from bot.obeying import Heard, Present, obeyed
-from bot.ports import GitHost, Registry
+from bot.ports import Forbidden, GitHost, Registry, Temporary
 from bot.promoting import Promoter
 from bot.records import Delivery, LeasedRepository
 from bot.scene import NotYet, Scene
@@ -60,6 +60,9 @@ class Commander:
             self._obey(heard, leased)
         except NotYet as wait:
             store.delay_delivery(delivery, clock.now() + 1.0, str(wait), counted=False)
+        except (Temporary, Forbidden):
+            store.delivery_of(delivery, row.id)  # approvals in others need not wait for it
+            raise
         finally:
             store.release_repository(leased)
 

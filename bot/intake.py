@@ -192,6 +192,9 @@ class Intake:
             self._decide(delivery, leased, reader, subject, again=bool(hint and hint.again))
         except NothingToRead as nothing:
             self._finish(delivery, "ignored", str(nothing))
+        except (Temporary, Forbidden):
+            store.delivery_of(delivery, row.id)  # approvals of others need not wait for it
+            raise
         finally:
             store.release_repository(leased)
 

@@ -121,7 +121,8 @@ class Scene:
         if command.name != "ok-to-test" or "sha" in command.options or not here.fork:
             return here
         delivery = self._heard.delivery
-        if not self._ports.store.undecided_before(delivery.source, delivery.received_at):
+        row_id, store = self._leased.row.id, self._ports.store
+        if not store.undecided_before(delivery.source, delivery.received_at, row_id):
             return here
         if here.now - delivery.received_at < _UNDECIDED:
             raise NotYet("deliveries before it are not decided yet")

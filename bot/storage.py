@@ -59,6 +59,9 @@ class Store(Talk, Protocol):
     ) -> None:
         """Not now: `counted` adds one to its tries."""
 
+    def delivery_of(self, delivery: Delivery, row_id: int) -> None:
+        """Which repository it is about, where it is not decided yet."""
+
     # -- repositories and plans --------------------------------------------------------------
     def repository_row(self, source: SourceName, repository: Repository) -> RepositoryRow:
         """Insert or bring up to date, by the host's numeric id."""

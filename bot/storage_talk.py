@@ -49,8 +49,9 @@ class Talk(Protocol):
 
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing: ...
 
-    def undecided_before(self, source: str, received_at: float) -> bool:
-        """Whether a delivery of the source that came earlier is not decided yet."""
+    def undecided_before(self, source: str, received_at: float, row_id: int) -> bool:
+        """Whether a delivery of the source that came earlier is not decided yet, and is not known
+        to be about another repository than this one."""
 
     def due_reactions(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()

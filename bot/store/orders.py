@@ -255,10 +255,13 @@ def _waiting(tx: Connection, row_id: int, sha: Sha) -> Waiting | None:
     return Waiting(sha, row.applied_at, row.accepted_at)
 
 
-def undecided_before(tx: Connection, source: str, received_at: float) -> bool:
+def undecided_before(tx: Connection, source: str, received_at: float, row_id: int) -> bool:
+    # Unknown until somebody looked at it: it may be about this one.
+    perhaps = or_(inbox_table.c.repository_id.is_(None), inbox_table.c.repository_id == row_id)
     query = select(inbox_table.c.id).where(
         inbox_table.c.source == source,
         inbox_table.c.state == "new",
         inbox_table.c.received_at < received_at,
+        perhaps,
     )
     return tx.execute(query.limit(1)).first() is not None

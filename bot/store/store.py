@@ -80,6 +80,9 @@ class SqlStore(TalkStore):
     ) -> None:
         self._database.write(inbox.delay, delivery, until, reason, counted)
 
+    def delivery_of(self, delivery: Delivery, row_id: int) -> None:
+        self._database.write(inbox.belongs, delivery, row_id)
+
     # -- repositories and plans --------------------------------------------------------------
     def repository_row(self, source: SourceName, repository: Repository) -> RepositoryRow:
         found = self._database.read(repositories.find, source, repository.id)

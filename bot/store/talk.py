@@ -53,8 +53,8 @@ class TalkStore:
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing:
         return self._database.read(orders.standing, row_id, number, sha, now)
 
-    def undecided_before(self, source: str, received_at: float) -> bool:
-        return self._database.read(orders.undecided_before, source, received_at)
+    def undecided_before(self, source: str, received_at: float, row_id: int) -> bool:
+        return self._database.read(orders.undecided_before, source, received_at, row_id)
 
     def due_reactions(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()

@@ -26,6 +26,7 @@ from tests.contract.databases import (
     head_tag,
     image,
     incoming,
+    repository,
     request_,
     sha,
 )
@@ -235,10 +236,18 @@ def test_a_status_that_says_something_else_by_now_is_no_waiting(bench: Bench) ->
 
 def test_deliveries_that_came_earlier(bench: Bench) -> None:
     arrived = delivery(bench)
-    assert not bench.store.undecided_before(SOURCE, arrived.received_at)
-    bench.store.put_deliveries([incoming("earlier", arrived.received_at - 1)])
-    assert bench.store.undecided_before(SOURCE, arrived.received_at)
-    assert not bench.store.undecided_before("other", arrived.received_at)
+    store, here = bench.store, bench.row.id
+    assert not store.undecided_before(SOURCE, arrived.received_at, here)
+    store.put_deliveries([incoming("earlier", arrived.received_at - 1)])
+    assert store.undecided_before(SOURCE, arrived.received_at, here)
+    assert not store.undecided_before("other", arrived.received_at, here)
+    # Once it is known what it is about, other repositories need not wait for it.
+    earlier = store.claim_delivery(bench.tick(), LEASE)
+    assert earlier is not None
+    store.delivery_of(earlier, here)
+    assert store.undecided_before(SOURCE, arrived.received_at, here)
+    other = store.repository_row(SOURCE, repository(2))
+    assert not store.undecided_before(SOURCE, arrived.received_at, other.id)
 
 
 # -- reactions and replies -------------------------------------------------------------------

@@ -210,6 +210,8 @@ def test_a_credential_that_nobody_mends_is_given_up_after_a_day(world: World) ->
     world.push("a.txt")
     world.run()
     assert world.reasons()[0][0] == "new"
+    held = world.store.deliveries(1)[0]
+    assert held["repository_id"] is not None  # approvals elsewhere do not wait for it
     world.clock.turn(86400.0)
     world.bot.step("decide")
     state, reason = world.reasons()[0]
