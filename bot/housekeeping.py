@@ -77,5 +77,14 @@ class Housekeeper:
     def _disk(self) -> None:
         try:
             self._ports.executor.housekeeping()
+            self._late()
         except HostError as error:
             LOG.warning("%s", error)
+
+    def _late(self) -> None:
+        """What turned up after it was forgotten: the answer to a start was lost, its build ended,
+        and only then the request went through. It would run for nobody."""
+        executor = self._ports.executor
+        for name in self._ports.store.forgotten(executor.running()):
+            LOG.info("removing %s: it turned up after its build had ended", name)
+            executor.forget(name)

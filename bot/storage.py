@@ -237,6 +237,9 @@ class Store(Talk, Protocol):
 
     def forget_attempt(self, name: str) -> None: ...
 
+    def forgotten(self, names: Sequence[str]) -> Sequence[str]:
+        """Those of these attempts that were forgotten already."""
+
     # -- keeping house -----------------------------------------------------------------------
     def housekeeping(self, now: float, days: Mapping[str, int]) -> Mapping[str, int]:
         """Remove what is older than `bodies`, `deliveries`, `logs`, `builds` days; counts. The

@@ -297,3 +297,8 @@ def unforgotten(tx: Connection, limit: int) -> Sequence[tuple[BuildId, str]]:
 
 def forget(tx: Connection, name: str) -> None:
     tx.execute(update(attempt).where(attempt.c.name == name).values(forgotten=True))
+
+
+def forgotten(tx: Connection, names: Sequence[str]) -> Sequence[str]:
+    query = select(attempt.c.name).where(attempt.c.name.in_(names), attempt.c.forgotten.is_(True))
+    return list(tx.execute(query).scalars())

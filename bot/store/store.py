@@ -277,6 +277,9 @@ class SqlStore(TalkStore):
     def forget_attempt(self, name: str) -> None:
         self._database.write_quietly(builds.forget, name)
 
+    def forgotten(self, names: Sequence[str]) -> Sequence[str]:
+        return self._database.read(builds.forgotten, names)
+
     # -- keeping house -----------------------------------------------------------------------
     def housekeeping(self, now: float, days: Mapping[str, int]) -> Mapping[str, int]:
         return housekeeping.clean(self._database, now, days)

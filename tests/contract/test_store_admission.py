@@ -97,11 +97,13 @@ def test_another_attempt_waits_its_time_and_counts(bench: Bench) -> None:
     bench.now = later
     (again,) = bench.admit()
     assert (again.attempt, again.started_at) == (2, None)
-    names = [row["name"] for row in bench.store.attempts(build.id)]
+    names = [str(row["name"]) for row in bench.store.attempts(build.id)]
     assert names == [f"{build.id}-1", f"{build.id}-2"]
     assert bench.store.unforgotten(9) == [(build.id, f"{build.id}-1")]
+    assert bench.store.forgotten([*names, "foreign-1"]) == []
     bench.store.forget_attempt(f"{build.id}-1")
     assert bench.store.unforgotten(9) == []
+    assert bench.store.forgotten([*names, "foreign-1"]) == [f"{build.id}-1"]
 
 
 def test_a_long_queue_is_not_walked_through(store: SqlStore) -> None:

@@ -92,6 +92,19 @@ def test_an_admitted_build_whose_worker_died_is_started_once(world: World) -> No
     assert world.state(sha) == "success"
 
 
+def test_an_attempt_that_turns_up_after_it_was_forgotten_is_removed(world: World) -> None:
+    """Its start went through when nobody waited for it any more."""
+    world.push(ONE_IMAGE)
+    world.run()
+    (name,) = world.executor.forgotten
+    world.executor.forgotten.clear()
+    world.executor.usual = Hold()
+    world.push("a.txt")
+    world.run(400)
+    assert world.executor.forgotten == {name}
+    assert len(world.executor.running()) == 1, "one that is at work stays"
+
+
 def test_a_stalled_scheduler_loses_its_write(world: World) -> None:
     """It looks at a build, sleeps for longer than its lease, and wakes when all is done."""
     world.executor.usual = Hold()
