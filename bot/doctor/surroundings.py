@@ -11,7 +11,7 @@ from bot.doctor.registries import Registries
 from bot.doctor.samples import Trial
 from bot.ports import Clock
 from bot.registry.configured import ConfiguredRegistries
-from bot.registry.references import api_host
+from bot.registry.references import api_host, parse_name
 
 TAG = "pushwright-doctor"
 
@@ -47,6 +47,6 @@ def _trial(config: CentralConfig, clock: Clock) -> Trial | None:
     insecure = tuple(sorted(rule.host for rule in rules if rule.insecure))
     for rule in rules:
         for name in registries.names(rule.host):
-            auths = ConfiguredRegistries(lambda: config, clock).plain_auths([name])
+            auths = ConfiguredRegistries(lambda: config, clock).plain_auths([str(parse_name(name))])
             return Trial(f"{name}:{TAG}", (), insecure, auths)
     return None
