@@ -11,7 +11,7 @@ from tests.cluster.programs import tools_folder
 
 # These take root and programs that are minutes in the making: `make test-cluster` runs them.
 if os.environ.get("PUSHWRIGHT_CLUSTER") != "1":
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore_glob = ["test_*.py", "e2e/test_*.py"]
 elif not (tools_folder() / "kube-apiserver").exists():
     raise pytest.UsageError("PUSHWRIGHT_CLUSTER=1 needs the cluster's programs: make cluster-tools")
 

@@ -180,8 +180,9 @@ def _github(asked: Asked) -> str | None:
     return known.wrong(asked.method, path, asked.query, asked.body)
 
 
-_UNLISTED = re.compile(r"/projects(/[^/]+/repository/merge_base)?")
-"""Documented at docs.gitlab.com, and not among the operations of the OpenAPI file."""
+_UNLISTED = re.compile(r"/projects(/[^/]+/repository/(merge_base|commits/[0-9a-f]+/discussions))?")
+"""Documented at docs.gitlab.com, and not among the operations of the OpenAPI file; the table of
+parameters holds them all the same. https://docs.gitlab.com/api/discussions/#commits"""
 
 
 def _gitlab(asked: Asked) -> str | None:

@@ -36,6 +36,13 @@ _ORPHAN = 7 * 86400.0
 """Seconds after which an ended attempt goes that nobody asked us to forget: its row is gone."""
 
 
+class _Builder(subprocess.Popen[bytes]):
+    """Outlives whoever started it, on purpose: it is no mistake to let go of one that runs."""
+
+    def __del__(self) -> None:
+        """In place of the warning that it still runs."""
+
+
 class DockerExecutor:
     """Satisfies `bot.ports.Executor`. `builder` is the command that gets the recipe's path."""
 
@@ -45,7 +52,7 @@ class DockerExecutor:
         self._around = surroundings
         self._clock = clock
         self._builder = tuple(builder)
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, _Builder] = {}
         self._logs = LogReader()
 
     def refuses(self, *, trusted: bool) -> str | None:
@@ -166,7 +173,7 @@ class DockerExecutor:
 
     def _spawn(self, folder: AttemptFolder, name: str, descriptor: int) -> None:
         with folder.log.open("wb") as log, folder.errors.open("wb") as errors:
-            self._children[name] = subprocess.Popen(
+            self._children[name] = _Builder(
                 [*self._builder, str(folder.recipe)],
                 cwd="/",
                 env=_environment(),
