@@ -28,7 +28,8 @@ from bot.store import builds, inbox, journal, reports, repositories, tagging
 from bot.store.builds import Withdrawn
 from bot.store.repositories import ref_key
 from bot.store.rows import buildable, claim_wish, dump, load, plain, wishes_text
-from bot.store.schema import build, claim, claim_image, head_sighting, ref_state
+from bot.store.schema import build, claim, claim_image, ref_state
+from bot.store.schema_talk import head_sighting
 from bot.store.upserts import upsert
 
 Decision = tuple[ImageKey, BuildId, str]

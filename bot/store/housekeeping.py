@@ -24,8 +24,6 @@ from bot.core.builds import BuildState
 from bot.store.builds import FINAL_STATES
 from bot.store.database import Database
 from bot.store.schema import (
-    answered_comment,
-    approval,
     attempt,
     build,
     build_need,
@@ -33,15 +31,19 @@ from bot.store.schema import (
     claim_image,
     claim_tag,
     commit_report,
-    head_sighting,
-    image_skip,
     inbox,
     journal,
     log_chunk,
     ref_state,
     step,
-    wanted_comment,
     wanted_status,
+)
+from bot.store.schema_talk import (
+    answered_comment,
+    approval,
+    head_sighting,
+    image_skip,
+    wanted_comment,
 )
 
 BATCH = 300

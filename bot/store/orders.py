@@ -16,19 +16,9 @@ from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, SkipImage, StopBuilds
 from bot.store import builds, inbox, journal, replies, reports, repositories, views
 from bot.store.rows import build_value, plain, status_value
-from bot.store.schema import (
-    NEVER,
-    answered_comment,
-    approval,
-    build,
-    claim,
-    claim_image,
-    head_sighting,
-    image_skip,
-    wanted_status,
-    wanted_tag,
-)
+from bot.store.schema import NEVER, build, claim, claim_image, wanted_status, wanted_tag
 from bot.store.schema import inbox as inbox_table
+from bot.store.schema_talk import answered_comment, approval, head_sighting, image_skip
 from bot.store.upserts import upsert
 
 HANDLED_BEFORE = "this comment was handled before"

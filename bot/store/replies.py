@@ -13,7 +13,8 @@ from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import Reply, WantedReaction, WantedReply
 from bot.store.leases import any_row, give_back, held, take
 from bot.store.rows import plain
-from bot.store.schema import NEVER, answered_comment, wanted_comment
+from bot.store.schema import NEVER
+from bot.store.schema_talk import answered_comment, wanted_comment
 from bot.store.statuses import repositories
 from bot.store.upserts import upsert
 

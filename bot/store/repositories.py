@@ -27,7 +27,8 @@ from bot.records import (
 from bot.store import schema
 from bot.store.leases import give_back, held, take
 from bot.store.rows import FULL_BUILD, load, plain, repository_value
-from bot.store.schema import approval, build, claim, claim_image, path_base, ref_state, repository
+from bot.store.schema import build, claim, claim_image, path_base, ref_state, repository
+from bot.store.schema_talk import approval
 from bot.store.upserts import upsert
 
 STEP = 2

@@ -7,6 +7,9 @@ lease that ran out stays there until the next holder, which so knows that the la
 
 Wanted rows are due by `next_at` alone: now when they changed, later to be tried again or read
 back, `NEVER` when nothing is left to do.
+
+The tables of what people say stand in `schema_talk`, in the same `metadata`. The package itself
+imports both, so whoever sees one of them sees them all.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ NEVER = 1e15
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
-def _lease() -> list[Column[object]]:
+def lease() -> list[Column[object]]:
+    """What a row that is worked on has: when it is due, until when it is held, and its fence."""
     return [
         Column("next_at", Float, nullable=False, server_default="0"),
         Column("lease_until", Float, nullable=False, server_default="0"),
@@ -71,7 +75,7 @@ inbox = Table(
     Column("repository_id", ForeignKey("repository.id"), nullable=True),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("handled_at", Float, nullable=True),
-    *_lease(),
+    *lease(),
     Column("page", String(32), nullable=True),  # 128 random bits: the address of its page
     UniqueConstraint("source", "delivery"),
     Index("ix_inbox_page", "page"),
@@ -93,7 +97,7 @@ repository = Table(
     Column("sequence", BigInteger, nullable=False, server_default="0"),  # of heads seen
     Column("refs_version", BigInteger, nullable=False, server_default="0"),
     Column("swept_at", Float, nullable=True),  # NULL: never looked at, the first look only records
-    *_lease(),
+    *lease(),
     UniqueConstraint("source", "host_id"),
 )
 
@@ -180,7 +184,7 @@ build = Table(
     Column("watched_until", Float, nullable=False, server_default="0"),  # a page shows its log
     # whether its git-* tag was looked at: another tag holds the digest, or none does
     Column("tidied", Boolean, nullable=False, server_default="0"),
-    *_lease(),
+    *lease(),
     UniqueConstraint("identity", "generation"),
     Index("ix_build_due", "state", "next_at"),
     # `group` stands in it so that a full group is passed over without reading its rows
@@ -268,7 +272,7 @@ commit_report = Table(
     Column("family", String(20), primary_key=True),
     Column("wanted", Integer, nullable=False),  # counts up with every change of what it tells
     Column("rendered", Integer, nullable=False, server_default="0"),
-    *_lease(),
+    *lease(),
     Index("ix_commit_report_due", "next_at"),
 )
 
@@ -292,7 +296,7 @@ wanted_status = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text, nullable=False, server_default=""),
     Column("dead", Boolean, nullable=False, server_default=false()),
-    *_lease(),
+    *lease(),
     Column("accepted_at", Float, nullable=True),  # by the host's clock, in whole seconds
     Index("ix_wanted_status_due", "next_at"),
 )
@@ -319,84 +323,9 @@ wanted_tag = Table(
     Column("refused", Text, nullable=False, server_default=""),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("error", Text, nullable=False, server_default=""),
-    *_lease(),
+    *lease(),
     Index("ix_wanted_tag_due", "next_at"),
     Index("ix_wanted_tag_build", "build_id"),
-)
-
-wanted_comment = Table(
-    "wanted_comment",
-    metadata,
-    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("marker", String(100), primary_key=True),
-    Column("source", String(200), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("sequence", Integer, nullable=False),
-    Column("applied_sequence", Integer, nullable=False, server_default="0"),
-    Column("remote_id", BigInteger, nullable=True),
-    Column("gone", Boolean, nullable=False, server_default=false()),
-    Column("tries", Integer, nullable=False, server_default="0"),
-    Column("error", Text, nullable=False, server_default=""),
-    *_lease(),
-    Column("sha", String(64), nullable=True),  # on a commit; then `number` is 0
-    Column("wanted_at", Float, nullable=False, server_default="0"),
-    Index("ix_wanted_comment_due", "next_at"),
-)
-
-# A comment with commands: that it was handled, once and for all, and its reaction.
-answered_comment = Table(
-    "answered_comment",
-    metadata,
-    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
-    Column("place", String(20), primary_key=True),  # request or commit: their numbers may be equal
-    Column("comment_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("source", String(200), nullable=False),
-    Column("number", Integer, nullable=True),
-    Column("sha", String(64), nullable=True),
-    Column("person_id", BigInteger, nullable=False),
-    Column("reaction", String(20), nullable=False, server_default=""),
-    Column("handled_at", Float, nullable=False),
-    Column("tries", Integer, nullable=False, server_default="0"),
-    Column("error", Text, nullable=False, server_default=""),
-    *_lease(),
-    Index("ix_answered_comment_due", "next_at"),
-    Index("ix_answered_comment_person", "source", "person_id", "handled_at"),
-)
-
-approval = Table(
-    "approval",
-    metadata,
-    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("sha", String(64), primary_key=True),
-    Column("person_id", BigInteger, nullable=False),
-    Column("login", String(300), nullable=False),
-    Column("role", String(20), nullable=False),
-    Column("at", Float, nullable=False),
-    Column("until", Float, nullable=False),
-)
-
-# Which commits events named as a request's head, and when they last did.
-head_sighting = Table(
-    "head_sighting",
-    metadata,
-    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("sha", String(64), primary_key=True),
-    Column("seen_at", Float, nullable=False),
-)
-
-# Images that somebody skipped on one commit.
-image_skip = Table(
-    "image_skip",
-    metadata,
-    Column("repository_id", ForeignKey("repository.id"), primary_key=True),
-    Column("sha", String(64), primary_key=True),
-    Column("family", String(20), primary_key=True),
-    Column("image", String(200), primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("at", Float, nullable=False),
 )
 
 pace = Table(

@@ -10,7 +10,7 @@ from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
 from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, WantedReaction, WantedReply
-from bot.store import orders, replies, schema
+from bot.store import orders, replies, schema_talk
 from bot.store.database import Database
 from bot.store.leases import any_row
 
@@ -60,7 +60,7 @@ class TalkStore:
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReaction]:
         due = replies.reaction_condition(now, but_not)
-        if not self._database.read(any_row, schema.answered_comment, due):
+        if not self._database.read(any_row, schema_talk.answered_comment, due):
             return []
         return self._database.write_quietly(
             replies.due_reactions, now, lease_seconds, limit, but_not
@@ -79,7 +79,7 @@ class TalkStore:
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReply]:
         due = replies.reply_condition(now, but_not)
-        if not self._database.read(any_row, schema.wanted_comment, due):
+        if not self._database.read(any_row, schema_talk.wanted_comment, due):
             return []
         return self._database.write_quietly(replies.due_replies, now, lease_seconds, limit, but_not)
 

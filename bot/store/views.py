@@ -19,7 +19,8 @@ from bot.records import (
 )
 from bot.store import builds, statuses
 from bot.store.rows import build_value, load, wishes_value
-from bot.store.schema import build, claim, claim_image, image_skip, inbox
+from bot.store.schema import build, claim, claim_image, inbox
+from bot.store.schema_talk import image_skip
 
 MOST_CLAIMS = 50
 """Of one commit or build that a report or page tells of; the newest."""
