@@ -20,7 +20,7 @@ from bot.executors.kubernetes.manifest import build_pod
 from bot.executors.kubernetes.names import identity_of
 from bot.podrendering import HIDDEN, NO_BUILD
 from tests.commands.running import GITHUB, GITLAB, Ended, asked
-from tests.scenarios.bot import opened
+from tests.scenarios.world import opened
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rendered"
 CENTRAL = GOLDEN / "central.yaml"

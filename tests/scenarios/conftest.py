@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind
-from tests.scenarios.bot import World, opened
 from tests.scenarios.web_process import (
     Receiver,
     start,
     stop,
 )
+from tests.scenarios.world import World, opened
 
 
 @pytest.fixture(params=list(HostKind))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.core.reports_comment import MARKER
 from tests.fakes.githost.model import Comment, Request
 from tests.fakes.githost.model import Repository as FakeRepository
-from tests.scenarios.bot import World
+from tests.scenarios.world import World
 
 BOT = "pushwright"
 WORDS = {"rocket": "accepted", "confused": "refused", "+1": "nothing", "thumbsup": "nothing"}

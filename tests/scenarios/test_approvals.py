@@ -14,8 +14,8 @@ from tests.fakes.executor_memory import Fail
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.fakes.githost.model import Request
-from tests.scenarios.bot import FILES, World, opened
 from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, World, opened
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from bot.core.commands import TABLE, Place, Slot, Spec
 from bot.core.ids import HostKind, Role
 from tests.fakes.executor_memory import Hold
 from tests.fakes.githost.model import Request
-from tests.scenarios.bot import FILES, opened
 from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, opened
 
 Kind = Literal["own", "fork", "closed"]
 AUTHOR = "author"

@@ -9,7 +9,7 @@ import pytest
 
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Hold
-from tests.scenarios.bot import World
+from tests.scenarios.world import World
 
 IMAGES = 100
 BRANCHES = ("main", "release/1")

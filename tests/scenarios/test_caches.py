@@ -13,7 +13,7 @@ from bot.core.builds import CacheUse
 from bot.core.ids import HostKind, Trust
 from bot.flow import Ports
 from tests.fakes.executor_memory import Succeed
-from tests.scenarios.bot import FILES, World
+from tests.scenarios.world import FILES, World
 
 API = "reg.test/acme/shop/api"
 REGISTRY = {

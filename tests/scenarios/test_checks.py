@@ -17,8 +17,8 @@ from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import CheckRun
 from tests.fakes.githost.stage import APP_PERMISSIONS
-from tests.scenarios.bot import FILES, ONE_IMAGE, SOURCE, World, opened
 from tests.scenarios.test_reruns import rerun
+from tests.scenarios.world import FILES, ONE_IMAGE, SOURCE, World, opened
 
 BROKEN = Fail(
     OutcomeClass.STEP, "RUN npm ci failed (exit 1)", Place("services/api/Dockerfile", 17, "RUN")

@@ -11,8 +11,8 @@ from bot.core.builds import OutcomeClass
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.fakes.githost.faults import Fault
-from tests.scenarios.bot import FILES, World, opened
 from tests.scenarios.talk import BOT, Talk
+from tests.scenarios.world import FILES, World, opened
 
 CHANGE = "services/api/main.py"
 

@@ -11,8 +11,8 @@ from tests.fakes.executor_memory import Fail, Hold
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import Comment
 from tests.fakes.githost.server import Record
-from tests.scenarios.bot import FILES, World
 from tests.scenarios.talk import BOT, Talk
+from tests.scenarios.world import FILES, World
 
 CONFIG = FILES[".pushwright.yaml"]
 BROKEN = Fail(

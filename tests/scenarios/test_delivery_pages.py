@@ -13,7 +13,7 @@ from bot.core.ids import HostKind
 from bot.web import pages
 from bot.web.app import create_app
 from bot.web.sources import ConfiguredSources
-from tests.scenarios.bot import FILES, World
+from tests.scenarios.world import FILES, World
 
 
 @pytest.fixture

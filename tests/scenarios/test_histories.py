@@ -19,8 +19,8 @@ from bot.core.builds import OutcomeClass
 from bot.core.ids import Digest, HostKind
 from tests.fakes.executor_memory import Die, Ending, Fail, Hold, Succeed, Vanish
 from tests.fakes.githost.model import Request
-from tests.scenarios.bot import ONE_IMAGE, World, opened
 from tests.scenarios.stops import stopping, until_stopped
+from tests.scenarios.world import ONE_IMAGE, World, opened
 
 CONFIG = """\
 version: 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes.executor_memory import Hold, Succeed
-from tests.scenarios.bot import ONE_IMAGE, World, name
+from tests.scenarios.world import ONE_IMAGE, World, name
 
 CONFIG = """\
 version: 1

@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.ids import HostKind, Sha
 from tests.fakes.executor_memory import Hold
-from tests.scenarios.bot import FILES, World
+from tests.scenarios.world import FILES, World
 
 
 @pytest.fixture

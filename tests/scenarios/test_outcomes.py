@@ -9,7 +9,7 @@ import pytest
 from bot.core.builds import OutcomeClass, Place, Running
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Die, Ending, Fail, Hold, Succeed, Vanish, Wait
-from tests.scenarios.bot import ONE_IMAGE, World, name, opened
+from tests.scenarios.world import ONE_IMAGE, World, name, opened
 
 THEIRS = [
     (OutcomeClass.STEP, "RUN npm ci failed (exit 1)", Place("Dockerfile", 17, "RUN npm ci")),

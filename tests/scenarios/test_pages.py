@@ -19,7 +19,7 @@ from bot.web import pages
 from bot.web.app import SECURITY_HEADERS, create_app
 from bot.web.sources import ConfiguredSources
 from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor, Succeed
-from tests.scenarios.bot import FILES, World
+from tests.scenarios.world import FILES, World
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\x00"
 

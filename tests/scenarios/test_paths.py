@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.builds import OutcomeClass
 from tests.fakes.executor_memory import Ending, Fail, Hold, Succeed
-from tests.scenarios.bot import FILES, World
+from tests.scenarios.world import FILES, World
 
 API = "services/api/app.txt"
 

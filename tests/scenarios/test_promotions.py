@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind
-from tests.scenarios.bot import FILES, World, opened
 from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, World, opened
 
 ALLOWING = FILES | {
     ".pushwright.yaml": FILES[".pushwright.yaml"] + 'promote: {allow: [prod, "stable-*"]}\n'

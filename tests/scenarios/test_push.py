@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.core.builds import OutcomeClass
 from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.fakes.githost.faults import Fault
-from tests.scenarios.bot import FILES, ONE_IMAGE, World
+from tests.scenarios.world import FILES, ONE_IMAGE, World
 
 
 def test_a_push_becomes_images_tags_and_statuses(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes.executor_memory import Hold, Succeed
-from tests.scenarios.bot import FILES, World
+from tests.scenarios.world import FILES, World
 
 CHANGE = "services/api/app.txt"
 

@@ -16,7 +16,7 @@ from tests.fakes.executor_memory import Fail
 from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess
 from tests.needs import need
 from tests.registry.images import make_image, push
-from tests.scenarios.bot import FILES, World, opened
+from tests.scenarios.world import FILES, World, opened
 
 
 @pytest.fixture

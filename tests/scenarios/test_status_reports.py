@@ -8,7 +8,7 @@ from bot.core.builds import OutcomeClass
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Fail, Hold
 from tests.fakes.githost.faults import Fault
-from tests.scenarios.bot import FILES, ONE_IMAGE, World
+from tests.scenarios.world import FILES, ONE_IMAGE, World
 
 STATUSES = "/statuses/"
 ORDER = {"pending": 0, "running": 1, "success": 2, "failure": 2, "failed": 2, "error": 2}

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Hold
 from tests.fakes.githost.faults import Fault
-from tests.scenarios.bot import FILES, ONE_IMAGE, World, opened
+from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
 
 API = "services/api/app.txt"
 SWEEP = 320.0

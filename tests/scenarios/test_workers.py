@@ -15,8 +15,8 @@ from tests.fakes.executor_memory import Hold
 from tests.fakes.githost.faults import Fault
 from tests.fakes.postgres_process import PostgresProcess
 from tests.fakes.registry_memory import nothing
-from tests.scenarios.bot import FILES, ONE_IMAGE, World, opened
 from tests.scenarios.stops import stopping, until_stopped
+from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
 
 API = "services/api/app.txt"
 LEASES = 61.0
