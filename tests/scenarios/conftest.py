@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind
+from tests.scenarios.talk import Talk
 from tests.scenarios.web_process import (
     Receiver,
     start,
@@ -28,6 +29,14 @@ def world(kind: HostKind, tmp_path: Path) -> Iterator[World]:
     """A Git host with an empty repository, a registry, an executor, and the bot beside them."""
     with opened(kind, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def talk(world: World) -> Talk:
+    """People who comment in that world."""
+    found = Talk(world)
+    found.people()
+    return found
 
 
 @pytest.fixture(scope="module")

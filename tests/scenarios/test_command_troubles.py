@@ -1,0 +1,134 @@
+"""What goes wrong around commands: floods of comments, locked threads, hosts that are down, tokens
+that lost a permission, hostile text."""
+
+from __future__ import annotations
+
+from bot.core.ids import HostKind
+from tests.fakes.githost.faults import Fault
+from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, World
+
+CHANGE = "services/api/main.py"
+
+
+def test_a_burst_of_one_person_is_cut_off(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    asked = len(world.host.calls("GET"))
+    sent = [talk.send("/status", request, by="rita") for _ in range(200)]
+    world.settle()
+    heard = [comment for comment in sent if talk.reaction(comment)]
+    assert len(heard) == len(talk.replies()) == 10
+    assert len(world.host.calls("GET")) - asked < 60, "strangers cost no API calls beyond that"
+    world.run(120)
+    assert talk.reaction(talk.say("/status", request, by="rita")) == "accepted"
+
+
+def test_a_locked_conversation_and_a_deleted_comment(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    request.locked = True
+    talk.say("/build api\n/status", request)
+    gone = talk.send("/build web", request)
+    del world.repository.comments[gone.id]
+    world.run()
+    assert talk.replies() == []
+    assert (world.ran("api").count(sha), world.ran("web").count(sha)) == (2, 1)
+
+
+def test_a_host_that_is_down_delays_and_loses_nothing(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    world.host.faults.add(Fault("answer", count=12, status=502))
+    comment = talk.send("/build api\n/status", request)
+    world.run(1200)
+    assert talk.reaction(comment) == "accepted"
+    assert world.ran("api").count(sha) == 2
+    assert len(talk.replies()) == 1
+
+
+def test_two_hundred_comments_within_the_hosts_limits(talk: Talk, world: World) -> None:
+    """From twenty people at once, while the host takes 120 writes a minute: each is acknowledged
+    once and answered once, none is lost."""
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    people = [f"person-{number}" for number in range(20)]
+    for login in people:
+        world.host.set_role(world.repository, login, "read")
+    world.host.limits.writes = 120
+    sent = [talk.send("/status", request, by=login) for login in people for _ in range(10)]
+    world.host.hooks.wait()
+    for _ in range(20):
+        world.bot.settle(2000)
+        world.clock.turn(31)
+    assert [talk.reaction(comment) for comment in sent] == ["accepted"] * 200
+    assert len(talk.replies()) == 200
+
+
+def test_writes_keep_the_pace_and_reactions_go_first(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    world.configure(pace="1s")
+    sent = [talk.send("/status", request) for _ in range(3)]
+    world.host.hooks.wait()
+    seen = []
+    for _ in range(8):
+        before = len(world.host.calls("POST"))
+        world.settle()
+        assert len(world.host.calls("POST")) - before <= 1
+        seen.append((sum(bool(talk.reaction(one)) for one in sent), len(talk.replies())))
+        world.clock.turn(1.0)
+    assert seen[:7] == [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3), (3, 3)]
+
+
+def test_a_token_that_lost_its_permission_is_given_it_back(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    number = request.number
+    part = f"/issues/{number}/comments" if world.kind is HostKind.GITHUB else f"/{number}/notes"
+    forbidden = Fault("answer", count=3, status=403, method="POST", path=part, message="Forbidden")
+    world.host.faults.add(forbidden)
+    talk.say("/build api\n/status", request)
+    world.run(30)
+    assert world.ran("api").count(sha) == 2, "what was asked for does not wait for the answer"
+    world.run(1800)
+    assert len(talk.replies()) == 1
+
+
+def test_a_renamed_repository_is_still_the_right_one(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    comment = talk.send("/build api", request)
+    world.host.world.rename(world.repository, "acme/store")
+    world.run()
+    assert talk.reaction(comment) == "accepted"
+    assert world.ran("api").count(sha) == 2
+
+
+def test_hostile_text_in_an_answer_has_no_effect(talk: Talk, world: World) -> None:
+    """What a stranger typed comes back as code: no mention, no link, no closed fence."""
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    talk.say("/build `````@everyone ![x](http://evil.test) <b>", request, by="rita")
+    (body,) = talk.replies()
+    fence = body.splitlines()[2]
+    assert set(fence.removesuffix("text")) == {"`"}
+    inside = body.partition(fence)[2].rpartition("`" * 3)[0]
+    assert "@everyone" not in body.replace(inside, "")
+    assert fence.removesuffix("text") not in inside.replace(body.splitlines()[-1], "")
