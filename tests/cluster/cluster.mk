@@ -19,3 +19,7 @@ cluster: venv cluster-tools ## a Kubernetes node and a kubeconfig, until Ctrl-C 
 .PHONY: cluster-images
 cluster-images: venv deps tools cluster-tools ## the images of build pods, made once into the cache folder (root)
 	$(PY) -m tests.cluster.images
+
+.PHONY: bench-cluster
+bench-cluster: cluster-images ## measurements on a node of this machine, the way of 2019 beside ours (root)
+	$(PY) -m tests.bench.cluster
