@@ -26,6 +26,7 @@ from tests.cluster.images import BOT, DIND29
 from tests.cluster.log_kubelet import LogKubelet
 from tests.cluster.node import Cluster
 
+ALL = "version: 1\nimages:\n  app:\n    on: {push: {branches: ['**']}}\n"
 WAIT = 900.0
 LOOK = 20.0
 """Seconds until a build of which nothing is heard is looked at again: a build whose next look lies
@@ -110,9 +111,8 @@ class Meter:
 
 def _push_branches(project: Project, count: int) -> None:
     """One push of so many branches, each with a commit of its own."""
-    text = "FROM scratch\nCOPY app.txt /\n"
     git = project.repository.git
-    last = git.commit({"Dockerfile": text, "app.txt": "0\n"}, "First")
+    last = git.commit({"Dockerfile": "FROM scratch\n", ".pushwright.yaml": ALL}, "First")
     refs = {}
     for n in range(count):
         last = git.commit({"app.txt": f"{n}\n"}, "Change", [last])
