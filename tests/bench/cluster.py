@@ -48,7 +48,7 @@ def main() -> int:
         with _running(DOCKERDS[chosen.dockerd], sizes) as run:
             for name in chosen.only or MEASURES:
                 broken += not _measured(name, run, rows)
-            rows += timings(run.builds)
+            rows = [*timings(run.builds), *rows]
     except RuntimeError as error:
         broken += 1
         rows.append(_broke("cluster", error))

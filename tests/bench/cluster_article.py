@@ -157,11 +157,8 @@ def measure(run: Run) -> list[Row]:
 
 
 def _row(title: str, ours: list[Taken], theirs: list[Taken]) -> Row:
-    wholes, alones = (
-        [median([getattr(one, part) for one in way]) for way in (ours, theirs)]
-        for part in ("whole", "alone")
-    )
-    note = f"medians of {len(ours)}: {wholes[0]:.2f} s and {wholes[1]:.2f} s, of which the build "
-    note += f"with its push {alones[0]:.2f} s and {alones[1]:.2f} s"
-    what = f"{title}: ours / the article's way"
-    return Row(what, wholes[0] / wholes[1], "times", TARGET, note)
+    whole, alone = median([one.whole for one in ours]), median([one.alone for one in ours])
+    other, bare = median([one.whole for one in theirs]), median([one.alone for one in theirs])
+    note = f"medians of {len(ours)}: {whole:.2f} s and {other:.2f} s, of which the build with its "
+    note += f"push {alone:.2f} s and {bare:.2f} s"
+    return Row(f"{title}: ours / the article's way", whole / other, "times", TARGET, note)
