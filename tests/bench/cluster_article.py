@@ -145,6 +145,9 @@ def measure(run: Run) -> list[Row]:
     files = {"Dockerfile": DOCKERFILE.format(base=run.ground.base), ".dockerignore": "README.md\n"}
     files |= dict.fromkeys(("app.txt", "unused.txt", "README.md"), "1\n")
     rows = []
+    first = Pair(run, new_project(run.bot, private=False))
+    first.ours(files)  # the node's files are read from disk here: not counted, for either way
+    first.theirs()
     for title, changed in SCENARIOS.items():
         ours, theirs = [], []
         for n in range(run.sizes.rounds):
