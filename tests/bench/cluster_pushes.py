@@ -90,7 +90,7 @@ def _calls(bot: Bot) -> list[str]:
     found = {
         event["auditID"]: f"{event['verb']} {event.get('objectRef', {}).get('resource')}"
         for event in bot.ground.cluster.plane.audit_events()
-        if event["user"]["username"] == user
+        if event["user"].get("username") == user
         and event.get("objectRef", {}).get("subresource") != "log"
     }
     return list(found.values())

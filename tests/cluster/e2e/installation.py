@@ -151,5 +151,5 @@ class Installation:
         """What the worker asked of the apiserver, from its audit log."""
         user = f"system:serviceaccount:{self.namespace}:{RELEASE}-worker"
         for event in self.ground.cluster.plane.audit_events():
-            if event["user"]["username"] == user:
+            if event["user"].get("username", "") == user:
                 yield event

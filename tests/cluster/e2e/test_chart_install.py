@@ -113,7 +113,7 @@ def _an_upgrade_in_the_middle_of_a_build(
 def _asked_for_what_it_may_and_all_of_it(installation: Installation) -> None:
     used = set()
     for event in installation.requests():
-        assert event["annotations"].get("authorization.k8s.io/decision") == "allow", event
+        assert event.get("annotations", {}).get("authorization.k8s.io/decision") == "allow", event
         about = event["objectRef"]
         resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
         if about["namespace"] == installation.builds:

@@ -16,13 +16,13 @@ def _used(ground: Ground) -> tuple[Used, Used]:
     allowed: Used = set()
     refused: Used = set()
     for event in ground.cluster.plane.audit_events():
-        user = event["user"]["username"]
+        user = event["user"].get("username", "")
         if not (user.startswith("system:serviceaccount:") and user.endswith(f":{ACCOUNT}")):
             continue
         about = event.get("objectRef", {})
         resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
         # A full quota and Pod Security answer 403 too, which is admission and not the Role.
-        denied = event["annotations"].get("authorization.k8s.io/decision") == "forbid"
+        denied = event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
         (refused if denied else allowed).add((resource, event["verb"]))
     return allowed, refused
 
