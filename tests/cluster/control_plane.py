@@ -142,7 +142,9 @@ class ControlPlane:
         if self.audit_path is None:
             raise RuntimeError("start ControlPlane(…, audit=True) to read its audit log")
         if self.audit_path.exists():
-            for line in self.audit_path.read_text("utf-8").splitlines():
+            written = self.audit_path.read_bytes()
+            # What is not ended by a newline is still being written.
+            for line in written[: written.rfind(b"\n") + 1].splitlines():
                 yield json.loads(line)
 
     def _etcd_healthy(self) -> bool:
