@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from bot.core.builds import Ended, NotThere, Pending, Running
+from bot.executors.kubernetes.executor import KubernetesExecutor
 from bot.executors.kubernetes.names import object_name
 from bot.executors.kubernetes.watch import USUAL, Rhythm
-from bot.ports import Temporary
+from bot.ports import AttemptSpec, Temporary
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.executor_bench import (
     Bench,
@@ -43,7 +44,7 @@ def test_changes_wake_and_running_costs_no_call(bench: Bench) -> None:
     executor = bench.executor()
     api = executor.watches[0]._api
     with watching(*executor.watches):
-        executor.start(wanted)
+        eventually(lambda: _starts(executor, wanted))
         eventually(lambda: name in executor.changed())
         bench.kubelet.bind(pod)
         bench.kubelet.run(pod)
@@ -54,13 +55,21 @@ def test_changes_wake_and_running_costs_no_call(bench: Bench) -> None:
             assert isinstance(executor.observe(name), Running)
         assert api.calls == before
         bench.kubelet.end(pod)
-        eventually(lambda: name in executor.changed())
-        assert isinstance(executor.observe(name), Ended)
+        # An earlier change may be told last, so what is seen counts, not that something changed.
+        eventually(lambda: isinstance(executor.observe(name), Ended))
         assert api.calls == before + 1  # that it ended was asked again
         executor.forget(name)
         bench.kubelet.remove(pod)
-        eventually(lambda: name in executor.changed())
-        assert isinstance(executor.observe(name), NotThere)
+        eventually(lambda: isinstance(executor.observe(name), NotThere))
+
+
+def _starts(executor: KubernetesExecutor, wanted: AttemptSpec) -> bool:
+    """A start may be told to come again, by a connection that broke at the watch's side."""
+    try:
+        executor.start(wanted)
+    except Temporary:
+        return False
+    return True
 
 
 def test_a_pod_that_ended_unseen_is_not_believed_to_be_gone(bench: Bench) -> None:
