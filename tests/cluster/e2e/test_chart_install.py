@@ -94,8 +94,8 @@ def _an_upgrade_in_the_middle_of_a_build(
 ) -> None:
     before = installation.pod["metadata"]["uid"]
     sha = _push(installation, repository, "RUN sleep 20 && echo three > /three")
-    _until(lambda: _running(installation), installation)
-    (pod,) = _running(installation)
+    _until(lambda: _running(installation, sha), installation)
+    (pod,) = _running(installation, sha)
     installation.upgrade({"web.threads": 8})
     assert installation.pod["metadata"]["uid"] != before
     assert _ended(installation, repository, sha).state == "success", installation.told()
@@ -165,11 +165,13 @@ def _until(
         time.sleep(0.2)
 
 
-def _running(installation: Installation) -> list[str]:
+def _running(installation: Installation, sha: str) -> list[str]:
+    """Of that commit: the pod of the build before may still be on its way out."""
     return [
         pod["metadata"]["name"]
         for pod in installation.ground.pods(installation.builds)
         if pod["status"]["phase"] == "Running"
+        and pod["metadata"]["annotations"]["pushwright.dev/commit"] == sha
     ]
 
 
