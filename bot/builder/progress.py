@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ class Progress(Protocol):
     def text(self) -> str: ...
 
 
-class _Lines:
+class _Lines(ABC):
     """Chunks to lines, and the client's own words kept within bounds."""
 
     def __init__(self) -> None:
@@ -97,8 +98,9 @@ class _Lines:
         while self._text_size > _TEXT_ROOM:
             self._text_size -= len(self._text.pop(0))
 
+    @abstractmethod
     def _line(self, line: bytes) -> None:
-        raise NotImplementedError
+        """One whole line, without its end."""
 
     def _overlong(self) -> None:
         if len(self._rest) > _LINE_ROOM:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, select, update
 
 from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Sha
@@ -68,11 +68,14 @@ def _this(row_id: int, number: int, marker: str) -> ColumnElement[bool]:
     )
 
 
-def reply_condition(now: float, but_not: Collection[str] = ()) -> tuple[ColumnElement[bool], ...]:
+def due_condition(
+    table: Table, now: float, but_not: Collection[str] = ()
+) -> tuple[ColumnElement[bool], ...]:
+    """Of wanted comments or reactions; `but_not`: sources that are left alone for now."""
     return (
-        wanted_comment.c.next_at <= now,
-        wanted_comment.c.lease_until <= now,
-        wanted_comment.c.source.not_in(sorted(but_not)),
+        table.c.next_at <= now,
+        table.c.lease_until <= now,
+        table.c.source.not_in(sorted(but_not)),
     )
 
 
@@ -81,7 +84,7 @@ def due_replies(
 ) -> Sequence[WantedReply]:
     query = (
         select(*wanted_comment.primary_key.columns)
-        .where(*reply_condition(now, but_not))
+        .where(*due_condition(wanted_comment, now, but_not))
         .order_by(wanted_comment.c.wanted_at)
         .limit(limit)
     )
@@ -128,22 +131,12 @@ def _finish_reply(tx: Connection, wanted: WantedReply, values: dict[str, Any]) -
 # -- reactions -------------------------------------------------------------------------------
 
 
-def reaction_condition(
-    now: float, but_not: Collection[str] = ()
-) -> tuple[ColumnElement[bool], ...]:
-    return (
-        answered_comment.c.next_at <= now,
-        answered_comment.c.lease_until <= now,
-        answered_comment.c.source.not_in(sorted(but_not)),
-    )
-
-
 def due_reactions(
     tx: Connection, now: float, lease_seconds: float, limit: int, but_not: Collection[str]
 ) -> Sequence[WantedReaction]:
     query = (
         select(*answered_comment.primary_key.columns)
-        .where(*reaction_condition(now, but_not))
+        .where(*due_condition(answered_comment, now, but_not))
         .order_by(answered_comment.c.handled_at)
         .limit(limit)
     )

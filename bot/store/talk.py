@@ -59,7 +59,7 @@ class TalkStore:
     def due_reactions(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReaction]:
-        due = replies.reaction_condition(now, but_not)
+        due = replies.due_condition(schema_talk.answered_comment, now, but_not)
         if not self._database.read(any_row, schema_talk.answered_comment, due):
             return []
         return self._database.write_quietly(
@@ -78,7 +78,7 @@ class TalkStore:
     def due_replies(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReply]:
-        due = replies.reply_condition(now, but_not)
+        due = replies.due_condition(schema_talk.wanted_comment, now, but_not)
         if not self._database.read(any_row, schema_talk.wanted_comment, due):
             return []
         return self._database.write_quietly(replies.due_replies, now, lease_seconds, limit, but_not)
