@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +13,7 @@ from bot.core.planning import plan
 from bot.core.plans import PlannedImage
 from bot.core.reproduction import build_lines, pull_line, quoted
 from tests.core.scene import A, claim, config, facts, pushed
+from tests.needs import need
 
 TEXT = """\
 version: 1
@@ -86,9 +85,7 @@ def test_pull() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20))
 def test_a_shell_reads_back_what_was_quoted(text: str) -> None:
-    shell = shutil.which("bash")
-    if shell is None:
-        pytest.skip("bash is not installed")
+    shell = need("bash", "apt-get install bash")
     word = quoted(text)
     assert word.isprintable()
     run = [shell, "-c", f"printf %s {word}"]
