@@ -43,8 +43,8 @@ def test_inline_runs_a_dependency_stage_again_and_registry_keeps_it(site: Site) 
         assert cold.kind == "succeeded", cold.result
         assert _ran_deps(cold)
         site.daemon.empty()
-        pinned = [site.pinned(first, cold)]
-        sources = [*pinned, to] if mode == "registry" else pinned
+        # One source alone: of two BuildKit now and then takes records without what they lead to.
+        sources = [to if mode == "registry" else site.pinned(first, cold)]
         sha = repository.commit({"app.txt": f"two {mode}\n"})
         warm = site.build(repository, sha, cache={**cache, "from": sources})
         assert warm.kind == "succeeded", warm.result
