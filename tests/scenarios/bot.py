@@ -4,13 +4,14 @@ do. A scenario is the same in every run."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from bot.core.centralconfig import CentralConfig
 from bot.flow import Ports
 from bot.hosts.factory import Hosts
 from bot.housekeeping import Housekeeper
 from bot.intake import Intake
-from bot.ports import Temporary
+from bot.ports import Clock, Executor, Registry, Temporary
 from bot.reconcile import Sweeper
 from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
@@ -18,14 +19,24 @@ from bot.storage import Store
 from bot.talking import Talker
 from bot.worker import CODECS
 
-if TYPE_CHECKING:
-    from tests.scenarios.world import World
+
+class Surroundings(Protocol):
+    """What is outside the bot. `central` may change on the way."""
+
+    @property
+    def central(self) -> CentralConfig: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def executor(self) -> Executor: ...
+    @property
+    def registry(self) -> Registry: ...
 
 
 class Bot:
     """The flows of one worker. `step` runs one of them once, `settle` all until they rest."""
 
-    def __init__(self, world: World, store: Store) -> None:
+    def __init__(self, world: Surroundings, store: Store) -> None:
         hosts = Hosts(world.central.sources, world.clock)
         ports = Ports(store, hosts, world.executor, world.clock, lambda: world.central)
         self.store = store

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from werkzeug.serving import make_server
-from werkzeug.wsgi import get_input_stream
 
 from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central
@@ -27,8 +22,6 @@ from bot.ports import Registry
 from bot.records import BuildRow
 from bot.storage import Store
 from bot.store import open_store
-from bot.web.app import create_app, writer_of
-from bot.web.sources import ConfiguredSources
 from tests.fakes.clock import HandClock
 from tests.fakes.executor_memory import MemoryExecutor, Run
 from tests.fakes.githost.host import FakeHost
@@ -37,6 +30,7 @@ from tests.fakes.githost.model import Request, Status
 from tests.fakes.openapi_documents import request_check
 from tests.fakes.registry_memory import MemoryRegistry
 from tests.scenarios.bot import Bot
+from tests.scenarios.web_thread import WebThread
 
 SOURCE = SourceName("forge")
 REGISTRY = "reg.test"
@@ -105,12 +99,8 @@ class World:
         self.config: dict[str, Any] = {}
         self.central = self.configure(**config)
         self.store = open_store(database)
-        self._web = open_store(database)
-        self._app = create_app(
-            ConfiguredSources(lambda: self.central, self.clock.monotonic), self._web, self.clock
-        )
-        self._server = make_server("127.0.0.1", 0, self._receive, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._web = WebThread(database, lambda: self.central, self.clock)
+        self.url = self._web.url
         self.bots: list[Bot] = []
         self._bot: Bot | None = None
 
@@ -158,29 +148,16 @@ class World:
 
     def open(self) -> None:
         self.host.start()
-        writer_of(self._app).start()
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-        self._thread.start()
+        self._web.start()
         self.hook(self.repository)
 
     def close(self) -> None:
         self.host.hooks.wait()
         self.host.stop()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        writer_of(self._app).stop()
+        self._web.stop()
         for bot in self.bots:
             bot.close()
-        self._web.close()
         self.store.close()
-
-    def _receive(self, environ: Any, start_response: Any) -> Any:
-        # Werkzeug's server gives the socket itself; gunicorn's input ends with the body.
-        environ["wsgi.input"] = get_input_stream(environ)
-        return self._app(environ, start_response)
 
     def hook(self, repository: FakeRepository) -> None:
         self.host.add_hook(repository, f"{self.url}/webhooks/{SOURCE}", SECRET)
@@ -326,7 +303,6 @@ def opened(
 ) -> Iterator[World]:
     """A world with an empty repository. `fresh`: the sweep has seen it, so that all is found from
     now on."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     world = World(kind, folder, database or _sqlite(folder), **options)
     world.open()
     try:
