@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bot.core.centralconfig import Source
 from bot.core.centralfile import rule_for
 from bot.core.commands import PREFIX, Place
-from bot.core.commands_access import Asker, allowed, at_least
+from bot.core.commands_access import Asker, allowed, at_least, timely
 from bot.core.commands_parsing import Manners, read_comment
 from bot.core.conversation import Spot
 from bot.core.events import CommentCreated
@@ -110,7 +110,8 @@ class Commander:
         if present is None:
             self._finish(heard.delivery, f"request {heard.event.number} does not exist")
             return
-        orders = allowed(heard.orders, present.asker, *self._tables(heard))
+        orders = timely(heard.orders, self._age(heard))
+        orders = allowed(orders, present.asker, *self._tables(heard))
         promoter = Promoter(self._ports, self._registry, host)
         scene = Scene(self._ports, heard, leased, host, present, promoter)
         done = [scene.act(command) for command in orders.commands]
@@ -132,6 +133,12 @@ class Commander:
             role = at_least(role, Role.READ)
         author = request is not None and request[0].author.id == event.author.id
         return Present(Asker(role, author), request)
+
+    def _age(self, heard: Heard) -> float:
+        """Seconds since the comment was made, or since we were told of it: two clocks may differ,
+        and either may be the later."""
+        told, made = heard.delivery.received_at, heard.event.created_at
+        return self._ports.clock.now() - (told if made is None else min(told, made))
 
     def _tables(self, heard: Heard) -> tuple[Mapping[str, Role], ...]:
         return self._ports.central().commands.roles, heard.rule.commands

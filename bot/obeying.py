@@ -9,11 +9,11 @@ from typing import assert_never
 from bot.core import reports_answers as answers
 from bot.core.centralconfig import RepositoryRule, Source
 from bot.core.commands import BY_NAME, Command, Orders, Place, Refusal
-from bot.core.commands_access import Asker, needed, why_not
+from bot.core.commands_access import Asker, changes, needed, why_not
 from bot.core.conversation import Reaction, Spot
 from bot.core.events import CommentCreated, RequestHead
 from bot.core.hints import Hint
-from bot.core.ids import HostKind, Role, Sha
+from bot.core.ids import HostKind, Sha
 from bot.core.orders import (
     Act,
     Answer,
@@ -213,12 +213,8 @@ def _entries(
 
 def _privileged(good: Sequence[Done], wrong: Sequence[Refusal]) -> list[str]:
     """What is journalled: commands that may change something, done or refused."""
-    done = [_told(one) for one in good if _changes(one.command.name)]
-    return done + [_why(one) for one in wrong if one.name is not None and _changes(one.name)]
-
-
-def _changes(name: str) -> bool:
-    return BY_NAME[name].floor is Role.WRITE
+    done = [_told(one) for one in good if changes(one.command.name)]
+    return done + [_why(one) for one in wrong if one.name is not None and changes(one.name)]
 
 
 # -- replies ---------------------------------------------------------------------------------

@@ -138,7 +138,8 @@ def _common(build: Build, inputs: Inputs) -> list[str]:
     if build.platform is not None:
         argv.append(f"--platform={build.platform}")
     if build.no_cache:
-        argv.append("--no-cache")
+        # A daemon that has built before would take a base as it found it then.
+        argv += ["--no-cache", "--pull"]
     for name, value in build.args.items():
         argv += ["--build-arg", f"{name}={value}"]
     for name, value in build.labels.items():

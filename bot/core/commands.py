@@ -102,7 +102,7 @@ class Orders:
         return bool(self.commands or self.refused)
 
 
-NO_CACHE: Final = Option("no-cache", "flag", "run every step again")
+NO_CACHE: Final = Option("no-cache", "flag", "run every step again, on bases asked for anew")
 LINES: Final = Option("lines", "number", "how many lines of the log, 1 to 200 (50)")
 
 TABLE: Final[tuple[Spec, ...]] = (
@@ -118,7 +118,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     ),
     Spec(
         "rebuild",
-        "`/build --no-cache`: nothing is taken from a cache",
+        "`/build --no-cache`: nothing is taken from a cache, and bases are asked for anew",
         Role.WRITE,
         (Slot.IMAGES,),
         ref=True,

@@ -1,5 +1,5 @@
 """Who may give which command: by the role that the host's permission API tells, by being the
-author of the request, and by the administrator's table."""
+author of the request, and by the administrator's table; and until when it counts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from bot.core.ids import Role
 
 ORDER: Final = tuple(Role)
 """Lowest first, as `Role` lists them."""
+LATEST: Final = 2 * 3600.0
+"""Seconds after which a command that changes something is not acted on any more: an outage of an
+hour is made good, and nobody's `/cancel` of yesterday stops what was started since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,19 @@ def allowed(orders: Orders, asker: Asker, *tables: Mapping[str, Role]) -> Orders
         else:
             refused.append(Refusal(command.text, why, command.name))
     return Orders(tuple(commands), tuple(refused))
+
+
+def timely(orders: Orders, age: float) -> Orders:
+    """The same orders; commands that change something are refusals where the comment is `age`
+    seconds old and that is too much. What only asks is answered at any age."""
+    if age <= LATEST:
+        return orders
+    late = [one for one in orders.commands if changes(one.name)]
+    refused = [Refusal(one.text, said.too_old(LATEST), one.name) for one in late]
+    kept = tuple(one for one in orders.commands if not changes(one.name))
+    return Orders(kept, (*orders.refused, *refused))
+
+
+def changes(name: str) -> bool:
+    """Whether a command of that name may change something."""
+    return BY_NAME[name].floor is Role.WRITE

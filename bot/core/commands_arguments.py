@@ -70,7 +70,7 @@ def _take_options(words: _Words) -> None:
         name, equals, value = word.partition("=")
         kind, colon, ref = word.partition(":")
         if word.startswith("--") or (equals and Slot.FROM not in words.spec.slots):
-            _option(words, name.removeprefix("--").lower(), value if equals else None)
+            _option(words, name.removeprefix("--"), value if equals else None)
         elif words.spec.ref and colon and kind.lower() in ("branch", "tag"):
             _ref(words, kind.lower(), ref)
         else:
@@ -80,18 +80,18 @@ def _take_options(words: _Words) -> None:
 
 def _option(words: _Words, name: str, value: str | None) -> None:
     known = {option.name: option for option in words.spec.options}
-    option = known.get(name)
+    option = known.get(name.lower())
     if option is None:
         raise Wrong(said.no_option(words.spec, name, value))
     if option.form == "flag":
         if value is not None:
             raise Wrong(said.takes_no_value(option))
-        words.options[name] = True
+        words.options[option.name] = True
         return
     number = int(value) if value and value.isascii() and value.isdigit() and len(value) < 5 else 0
     if not 1 <= number <= 200:
         raise Wrong(said.wants_number(option))
-    words.options[name] = number
+    words.options[option.name] = number
 
 
 def _ref(words: _Words, kind: str, name: str) -> None:
@@ -131,6 +131,8 @@ def _sha(words: _Words) -> None:
     if not words.left:
         return
     word = words.left.pop(0)
+    if word.lower() == "cancel":
+        raise Wrong(said.NO_REVOKING)
     if _SHA.fullmatch(word.lower()) and word.isascii():
         words.options["sha"] = word.lower()
     elif _HEX.fullmatch(word):

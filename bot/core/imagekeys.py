@@ -254,7 +254,7 @@ CACHE_FROM = Key(
     "Caches that are read besides those that are found by themselves.",
     "none",
 )
-NO_CACHE = Key("no-cache", Flag(), "Build every step anew.", "`false`")
+NO_CACHE = Key("no-cache", Flag(), "Build every step anew, on bases asked for anew.", "`false`")
 _PROVENANCE_MODES = {
     "true": "mode=min",
     "false": "",

@@ -17,6 +17,9 @@ OPEN_QUOTE: Final = "a quote is not closed"
 SHORT_SHA: Final = (
     "an approval names all 40 digits of the commit: a short id can be made to fit another commit"
 )
+NO_REVOKING: Final = (
+    "an approval ends by itself, with the next push and after 24 hours; /cancel stops what runs"
+)
 REF_ON_REQUEST: Final = "branch: and tag: are for comments on commits; here the head counts"
 ONE_REF: Final = "name one branch: or tag:"
 
@@ -24,10 +27,13 @@ _PLACES: Final = {
     Place.REQUEST: "pull and merge requests",
     Place.COMMIT: "commits",
 }
-_NOT_YET: Final = {
-    "platform": "images are built for one platform",
-    "push-as": "tags come from the repository's file",
+_IN_THE_FILE: Final = {
+    "platform": "an image is built for the platform that its `platforms` in the file names",
+    "push-as": "tags come from `tags` in the file; /promote gives a built image more of them",
+    "pull": "bases are asked for anew with --no-cache",
 }
+
+_BUILDING: Final = ("build", "rebuild", "retest")
 
 
 def comment_too_long(limit: int) -> str:
@@ -67,11 +73,14 @@ def left_over(spec: Spec, word: str) -> str:
 
 
 def no_option(spec: Spec, name: str, value: str | None) -> str:
-    if spec.name == "build" and name in _NOT_YET:
-        return f"--{name} is not supported yet: {_NOT_YET[name]}"
-    if spec.name == "build" and value is not None:
-        return f"{show(name)} can't be set: values for builds (inputs) are not supported yet"
     known = [option.name for option in spec.options]
+    if spec.name in _BUILDING and name.lower() in _IN_THE_FILE:
+        return f"/{spec.name} takes no --{name.lower()}: {_IN_THE_FILE[name.lower()]}"
+    if spec.name in _BUILDING and value is not None and not nearest(name, known):
+        return (
+            f"{show(name)} can't be set in a comment: build arguments are `args` in the file, so "
+            "that a commit has one meaning"
+        )
     takes = f"it takes {', '.join(f'--{one}' for one in known)}" if known else "it takes none"
     return f"/{spec.name} has no option {show(name)}; {nearest(name, known) or takes}"
 
@@ -128,3 +137,11 @@ def role_needed(spec: Spec, need: Role, role: Role, *, author: bool) -> str:
     own = " or be the author of the request" if author else ""
     have = "no access" if role is Role.NONE else f"{role} access"
     return f"/{spec.name} needs {need} access{own}; you have {have}"
+
+
+def too_old(limit: float) -> str:
+    """`limit`: seconds."""
+    return (
+        f"the comment is more than {limit / 3600:.0f} hours old and could not be handled before; "
+        "much may have changed since: say it again"
+    )

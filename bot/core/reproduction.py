@@ -32,7 +32,7 @@ def _options(build: Mapping[str, Any]) -> list[str]:
     if build.get("target"):
         words.append(f"--target={quoted(str(build['target']))}")
     if build.get("no_cache"):
-        words.append("--no-cache")
+        words += ["--no-cache", "--pull"]
     for name, key in (("build-arg", "args"), ("label", "labels"), ("build-context", "contexts")):
         pairs = build.get(key)
         if isinstance(pairs, Mapping):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.commands import BY_NAME, TABLE, Place, Slot
-from bot.core.commands_access import Asker, allowed, needed, usable, why_not
+from bot.core.commands_access import LATEST, Asker, allowed, needed, timely, usable, why_not
 from bot.core.commands_lines import LONGEST
 from bot.core.commands_parsing import LINE, MOST, Manners, read_comment
 from bot.core.ids import Role
@@ -152,6 +152,17 @@ def test_orders_that_are_not_allowed_become_refusals() -> None:
     orders = allowed(read_comment("/rebuild\n/status\n/nope"), Asker(Role.READ))
     assert [one.name for one in orders.commands] == ["status"]
     assert [one.name for one in orders.refused] == ["rebuild"]
+
+
+def test_what_was_said_long_ago_changes_nothing() -> None:
+    asked = read_comment("/build api\n/status\n/cancel")
+    assert timely(asked, LATEST) == asked
+    late = timely(asked, LATEST + 1)
+    assert [one.name for one in late.commands] == ["status"]
+    assert [(one.name, "say it again" in one.why) for one in late.refused] == [
+        ("build", True),
+        ("cancel", True),
+    ]
 
 
 def test_the_table_is_well_formed() -> None:

@@ -63,7 +63,7 @@ def test_everything_that_decides_the_image() -> None:
 
 def test_at_the_root_and_a_need_as_an_argument() -> None:
     found = words(planned("root").recipe, base="reg.test/base@sha256:1")
-    assert "--no-cache" in found
+    assert {"--no-cache", "--pull"} <= set(found)
     assert "--build-arg=BASE=reg.test/base@sha256:1" in found
     assert found[-3:] == ["--file", "Dockerfile", "."]
     assert not [one for one in words(planned("root").recipe) if "BASE" in one]

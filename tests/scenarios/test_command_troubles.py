@@ -107,6 +107,43 @@ def test_a_token_that_lost_its_permission_is_given_it_back(talk: Talk, world: Wo
     assert len(talk.replies()) == 1
 
 
+def test_what_was_said_hours_ago_is_not_done_any_more(talk: Talk, world: World) -> None:
+    """A credential that nobody mended for a while: nobody's `/cancel` of then stops a build of
+    now, and who asked is told; questions are still answered."""
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    world.host.faults.add(Fault("answer", count=10**6, status=403, message="Forbidden"))
+    comment = talk.send("/build api\n/skip web broken\n/status", request)
+    world.run(3 * 3600)
+    world.host.faults.clear()
+    world.run(2 * 3600)
+    assert talk.reaction(comment) == "refused"
+    (answer,) = talk.replies()
+    assert answer.count("the comment is more than 2 hours old") == 2
+    assert f"Builds of `{sha[:12]}`" in answer
+    assert world.ran("api").count(sha) == 1
+    assert len(world.journal("command")) == 2
+    assert talk.reaction(talk.say("/build api", request)) == "accepted"
+
+
+def test_a_delivery_that_comes_days_late_does_nothing(talk: Talk, world: World) -> None:
+    """The host's own clock tells when a comment was made: the Redeliver button brings it back."""
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    with world.lost_webhooks():
+        comment = talk.send("/build api", request)
+    late = world.host.hooks.deliveries[-1]
+    world.clock.turn(2 * 86400)
+    world.host.hooks.redeliver(late)
+    world.run()
+    assert talk.reaction(comment) == "refused"
+    assert world.ran("api").count(sha) == 1
+
+
 def test_a_renamed_repository_is_still_the_right_one(talk: Talk, world: World) -> None:
     world.push(FILES)
     sha = world.push(CHANGE, "topic")
