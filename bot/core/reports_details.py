@@ -28,6 +28,9 @@ _LOG_BYTES: Final = 16_000
 _MESSAGE: Final = 2000
 _TITLE: Final = 255
 """Characters: https://docs.github.com/rest/checks/runs"""
+_PATH: Final = 1000
+"""Bytes."""
+_LINES: Final = 1_000_000
 
 Row = Mapping[str, object]
 
@@ -171,17 +174,25 @@ def log_tail(lines: Sequence[str], most: int = LOG_LINES) -> str:
 
 def _failing(outcome: Outcome) -> tuple[Annotation, ...]:
     place = outcome.place
-    if place is None or not _of_repository(place.file) or place.line < 1:
+    if place is None:
         return ()
-    title = " ".join(plain(f"{place.instruction or 'build'} failed").split())
-    message = "\n".join(plain(line) for line in sentence(outcome)[:_MESSAGE].split("\n"))
-    return (Annotation(place.file, place.line, message[:_MESSAGE], title[:_TITLE]),)
+    return _remark(
+        place.file, place.line, sentence(outcome), f"{place.instruction or 'build'} failed"
+    )
 
 
-def _of_repository(path: str) -> bool:
-    """Whether a host may take it for a file of the repository: the builder is not to be trusted."""
-    parts = PurePosixPath(path)
-    return bool(path) and not parts.is_absolute() and ".." not in parts.parts and len(path) < 1000
+def _remark(file: str, line: int, message: str, title: str) -> tuple[Annotation, ...]:
+    """None where a host could not take it for a line of a file of the repository: the builder is
+    not to be trusted, and GitHub refuses all of a check run for one annotation."""
+    path = PurePosixPath(file[: _PATH + 1])
+    inside = path.parts and not path.is_absolute() and ".." not in path.parts
+    if not inside or not str(path).isprintable() or len(str(path).encode()) > _PATH:
+        return ()
+    if not 1 <= line <= _LINES:
+        return ()
+    shown = "\n".join(plain(one) for one in message[:_MESSAGE].split("\n"))
+    name = " ".join(plain(title[:_TITLE]).split())
+    return (Annotation(str(path), line, shown[:_MESSAGE], name[:_TITLE]),)
 
 
 # -- the aggregate ---------------------------------------------------------------------------
@@ -248,13 +259,14 @@ def _spot(row: Row) -> str:
 
 
 def _annotations(wrong: Iterable[Row]) -> tuple[Annotation, ...]:
-    found = []
+    found: list[Annotation] = []
     for row in wrong:
-        path, line = str(row.get("file") or ""), row.get("line")
-        if isinstance(line, int) and line > 0 and _of_repository(path):
+        line = row.get("line")
+        if isinstance(line, int):
             hint = f"\n{row.get('hint')}" if row.get("hint") else ""
             message = f"{row.get('message')}{hint}"
-            found.append(Annotation(path, line, message[:_MESSAGE], "mistake in the configuration"))
+            title = "mistake in the configuration"
+            found += _remark(str(row.get("file") or ""), line, message, title)
     return tuple(found[:ANNOTATIONS])
 
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from bot.core.builds import BuilderResult, CacheUse, OutcomeClass, Place
 from bot.core.ids import Digest
 
+_LINES = 1_000_000
+"""Of a Dockerfile; a place beyond is none."""
+
 
 def read_result(text: str | bytes) -> BuilderResult | None:
     """None for what the builder can not have written: nothing, a part of it, something else."""
@@ -56,7 +59,7 @@ def _phases(document: Mapping[str, object]) -> dict[str, float]:
 
 def _place(document: Mapping[str, object]) -> Place | None:
     file, line = _text(document, "file"), _number(document, "line")
-    if file is None or line is None:
+    if file is None or line is None or not 1 <= line <= _LINES:
         return None
     return Place(file, line, _text(document, "instruction") or "")
 

@@ -13,7 +13,7 @@ from bot.core.centralconfig import Source
 from bot.core.ids import HostKind, Sha
 from bot.core.reports import Annotation, CommitStatus, Detail, StatusState
 from bot.hosts.factory import Hosts
-from bot.ports import Forbidden, GitHost, NotFound
+from bot.ports import Forbidden, GitHost, NotFound, Permanent
 from tests.contract.test_githost_app import pair
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import App, CheckRun
@@ -185,6 +185,32 @@ def test_annotations_go_on_where_they_were_cut_off(made: Checked) -> None:
     made.put(status(StatusState.FAILURE, notes=120))
     (run,) = made.runs
     assert [row["start_line"] for row in run.annotations] == list(range(1, 121))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_annotations_that_the_host_refuses_cost_nothing_else(made: Checked, known: bool) -> None:
+    """GitHub answers 422 to the whole request for one that it can't take."""
+    if known:
+        made.put(status(StatusState.RUNNING))
+    bad = (Annotation("Dockerfile", 3, "good", "t"), Annotation("/etc/passwd", 1, "bad", "t"))
+    made.put(status(StatusState.FAILURE, text="failed", annotations=bad))
+    (run,) = made.runs
+    assert (run.status, run.conclusion, run.annotations) == ("completed", "failure", [])
+    assert (run.title, run.summary) == ("failed", "**summary**")
+
+
+def test_a_batch_that_the_host_refuses_leaves_the_others(made: Checked) -> None:
+    good = tuple(Annotation("Dockerfile", n, "good", "t") for n in range(1, 61))
+    made.put(status(StatusState.FAILURE, annotations=(*good, Annotation("/x", 1, "bad", "t"))))
+    (run,) = made.runs
+    assert (run.conclusion, len(run.annotations)) == ("failure", 50)
+
+
+def test_what_is_refused_without_annotations_is_an_error(made: Checked) -> None:
+    refused = Fault("answer", count=2, status=422, method="POST", message="Invalid request")
+    made.stage.host.faults.add(refused)
+    with pytest.raises(Permanent, match="Invalid request"):
+        made.put(status(StatusState.FAILURE, notes=1))
 
 
 def test_runs_of_another_app_are_left_alone(made: Checked) -> None:

@@ -105,6 +105,38 @@ def test_nothing_hostile_leaves_its_code(one: str, other: str) -> None:
             assert not set("<@#\u202e`") & set(outside), outside
 
 
+PATHS = st.one_of(
+    st.text(max_size=40),
+    st.lists(st.sampled_from(["..", ".", "a", "Dockerfile", "", "\n", "é", "x" * 600])).map(
+        "/".join
+    ),
+)
+
+
+@given(PATHS, st.integers(-3, 10**12), st.text(max_size=20))
+def test_a_place_that_a_host_would_refuse_is_no_annotation(
+    file: str, line: int, instruction: str
+) -> None:
+    result = BuilderResult(OutcomeClass.STEP, "failed", place=Place(file, line, instruction))
+    failing = view(BuildState.FAILED, classify(Ended(result), push=True, head=None))
+    wish = {"mistakes": [{"file": file, "line": line, "column": 1, "message": instruction}]}
+    for claim in (Claim((failing,)), Claim((failing,), wish=wish)):
+        for detail in details(claim).values():
+            for one in detail.annotations:
+                assert one.path.isprintable()
+                assert not {"", ".", ".."} & set(one.path.split("/"))
+                assert len(one.path.encode()) <= 1000
+                assert 1 <= one.line <= 1_000_000
+                assert all(part.isprintable() for part in one.message.split("\n"))
+
+
+def test_a_usual_place_is_one() -> None:
+    result = BuilderResult(OutcomeClass.STEP, "failed", place=Place("./a//Dockerfile", 3, "RUN"))
+    failing = view(BuildState.FAILED, classify(Ended(result), push=True, head=None))
+    (remark,) = details(Claim((failing,)))["pushwright/api"].annotations
+    assert (remark.path, remark.line) == ("a/Dockerfile", 3)
+
+
 def test_limits() -> None:
     outcome = classify(
         Ended(BuilderResult(OutcomeClass.STEP, "é" * 100_000, warnings=("w" * 5000,) * 300)),

@@ -7,9 +7,10 @@ finds the run that another one made.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,7 +20,9 @@ from bot.hosts.fields import Fields
 from bot.hosts.github.client_access import Access, at, every
 from bot.hosts.github.client_answers import Answer
 from bot.hosts.statustext import described, web_address
-from bot.ports import NotFound
+from bot.ports import Forbidden, NotFound, Permanent
+
+LOG = logging.getLogger("pushwright.hosts")
 
 BATCH: Final = 50
 """Annotations of one request; each request appends to those that are there."""
@@ -72,13 +75,26 @@ class GitHubChecks:
         """Repeating is harmless: annotations that are there already are not sent again."""
         place = (selector, sha, status.context)
         try:
-            answer = self._written(place, status, detail)
+            answer = self._taken(place, status, detail)
         except NotFound:
             # Ours was removed (there are at most 1,000 of a name), or the commit is gone.
             if self._runs.pop(place, None) is None:
                 raise
-            answer = self._written(place, status, detail)
+            answer = self._taken(place, status, detail)
         return answer.at
+
+    def _taken(self, place: _Key, status: CommitStatus, detail: Detail) -> Answer:
+        """Without annotations where GitHub refuses it with them: for one that it can't take it
+        refuses the whole run, and the conclusion is what a merge waits for."""
+        try:
+            return self._written(place, status, detail)
+        except (NotFound, Forbidden):
+            raise
+        except Permanent as error:
+            if not detail.annotations:
+                raise
+            LOG.warning("%s of %s goes without annotations: %s", status.context, place[1], error)
+            return self._written(place, status, replace(detail, annotations=()))
 
     def _written(self, place: _Key, status: CommitStatus, detail: Detail) -> Answer:
         selector, sha, name = place
