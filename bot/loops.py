@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.loops")
 
+_ALL = ""
 _STOP_WITHIN = 8.0
 """Seconds that all loops together have to end their steps; what is left is leased, and resumed."""
 
@@ -33,21 +35,25 @@ class Loop:
 
 
 class Bell:
-    """Rung when the store changed; a listener that was busy meanwhile hears it afterwards."""
+    """Rung when there is something to do: for all loops when the store changed, or for the one of
+    that name. A listener that was busy meanwhile hears it afterwards."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._rung = 0
+        self._rung: Counter[str] = Counter()
 
-    def ring(self) -> None:
+    def ring(self, name: str = _ALL) -> None:
         with self._condition:
-            self._rung += 1
+            self._rung[name] += 1
             self._condition.notify_all()
 
-    def wait(self, heard: int, seconds: float) -> int:
+    def wait(self, name: str, heard: int, seconds: float) -> int:
         with self._condition:
-            self._condition.wait_for(lambda: self._rung != heard, seconds)
-            return self._rung
+            self._condition.wait_for(lambda: self._count(name) != heard, seconds)
+            return self._count(name)
+
+    def _count(self, name: str) -> int:
+        return self._rung[_ALL] + self._rung[name]
 
 
 class Worker:
@@ -59,13 +65,15 @@ class Worker:
         wait: Callable[[float], bool],
         clock: Clock,
         beat: Callable[[], None] | None = None,
+        bell: Bell | None = None,
     ) -> None:
-        """`beat` is called every second while no loop hangs, for whoever watches the process."""
+        """`beat` is called every second while no loop hangs, for whoever watches the process;
+        `bell` is for those who have news for a loop that the store does not tell."""
         self._beat = beat
         self._loops = loops
         self._wait = wait
         self._clock = clock
-        self._bell = Bell()
+        self._bell = bell or Bell()
         self._stop = threading.Event()
         self._broken: list[str] = []
         self._beats: dict[str, float] = {}
@@ -107,7 +115,7 @@ class Worker:
             while not self._stop.is_set():
                 self._beats[loop.name] = self._clock.monotonic()
                 if not self._once(loop):
-                    heard = self._bell.wait(heard, loop.pause)
+                    heard = self._bell.wait(loop.name, heard, loop.pause)
         except Exception:
             LOG.exception("a loop broke", extra=fields(loop=loop.name))
             self._broken.append(loop.name)

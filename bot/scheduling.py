@@ -7,7 +7,6 @@ depends on having seen an earlier step, so any worker can take over after any in
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,7 +16,6 @@ from bot.core.advance import Cancel, Deadlines, Finish, Retry, Started, Stay, St
 from bot.core.builds import (
     BuildState,
     Ended,
-    LogLine,
     NotThere,
     Outcome,
     OutcomeClass,
@@ -27,6 +25,7 @@ from bot.core.cacheadvice import advised
 from bot.core.ids import BuildId, Digest
 from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
 from bot.flow import Ports
+from bot.logreading import OFTEN, LogReading
 from bot.ports import AdmissionDenied, HostError, Permanent, Registry, Temporary
 from bot.records import (
     AdmissionLimits,
@@ -46,24 +45,28 @@ _ACCEPTED = "starting"
 _NOT_YET = "can't be started yet: "
 """Reasons of a build that is starting: until the executor accepted it, it is asked again."""
 
-_LOG_LINES = 2000
-_LOG_OFTEN = 2.0
-_LOG_SELDOM = 20.0
+_LOG_PATIENCE = 0.2
+"""Seconds that one step waits for logs, all builds together: most come sooner than another look."""
+_LOG_LOOK = 1.0
+"""Seconds until a build whose log is still being read is looked at, should nothing wake it."""
 
 
 class Scheduler:
     """One `step` admits what fits and looks at each active build that is due."""
 
-    def __init__(self, ports: Ports, registry: Registry) -> None:
+    def __init__(self, ports: Ports, registry: Registry, logs: LogReading | None = None) -> None:
+        """`logs` None: read at once, in the step itself."""
         self._ports = ports
         self._registry = registry
         self._specs = Specs(ports)
-        self._log_read_at: dict[str, float] = {}
+        self._logs = logs or LogReading(ports)
+        self._patience = _LOG_PATIENCE
         self._warned: set[tuple[str, str]] = set()
 
     def step(self) -> bool:
         """True when something moved."""
         moved = False
+        self._patience = _LOG_PATIENCE
         self._wake()
         for build in self._admitted():
             moved |= self._guarded(build, starting=True)
@@ -73,7 +76,7 @@ class Scheduler:
 
     def _wake(self) -> None:
         """Builds whose attempts did something are due now, whichever worker holds them."""
-        names = self._ports.executor.changed()
+        names = [*self._ports.executor.changed(), *self._logs.ended()]
         if names:
             self._ports.store.wake_builds(
                 [BuildId(n.rpartition("-")[0]) for n in names], self._now()
@@ -155,14 +158,32 @@ class Scheduler:
 
     def _see(self, build: BuildRow) -> bool:
         step = self._advance(build, self._name(build))
-        self._read_log(build, last=isinstance(step, Verify | Finish | Retry))
+        match step:
+            case Verify():
+                self._logs.last(build)  # while the registry is asked
+            case Finish() | Retry():
+                if not self._log_is_stored(build):
+                    return False
+            case _:
+                self._logs.glance(build)
         return self._apply(build, step)
+
+    def _log_is_stored(self, build: BuildRow) -> bool:
+        """What reports quote is there before the end is written. Else the build is looked at again
+        when it is: no other one waits for that."""
+        clock = self._ports.clock
+        began = clock.monotonic()
+        stored = self._logs.last(build, self._patience)
+        self._patience = max(0.0, self._patience - (clock.monotonic() - began))
+        if not stored:
+            self._ports.store.release_build(build, self._now() + _LOG_LOOK)
+        return stored
 
     def _advance(self, build: BuildRow, name: str | None) -> Step:
         observation = self._ports.executor.observe(name) if name else NotThere()
         now, pause = self._now(), self._ports.executor.look_seconds
         if build.watched_until > now:
-            pause = min(pause, _LOG_OFTEN)
+            pause = min(pause, OFTEN)
         limits = self._ports.central().limits
         deadlines = Deadlines(float(limits.queue_seconds), look=pause)
         return advance(_progress(build), observation, now, deadlines)
@@ -196,14 +217,14 @@ class Scheduler:
                 began = build.started_at or build.admitted_at
                 move = Move(BuildState.VERIFYING, next_at=now, started_at=began)
                 moved = self._ports.store.move_build(build, move, now)
-                self._verify(moved, Ended(result, outcome=result.outcome))
+                return self._verify(moved, Ended(result, outcome=result.outcome))
         return True
 
     def _verify_again(self, build: BuildRow) -> bool:
         observation = self._ports.executor.observe(self._name(build))
         match observation:
             case Ended():
-                self._verify(build, observation)
+                return self._verify(build, observation)
             case NotThere():
                 self._finish_or_retry(build, internal("the builder's result is gone"))
             case _:
@@ -212,7 +233,7 @@ class Scheduler:
                 return False
         return True
 
-    def _verify(self, build: BuildRow, ended: Ended) -> None:
+    def _verify(self, build: BuildRow, ended: Ended) -> bool:
         """The registry's answer to a HEAD is the proof; without it nothing is green."""
         head: Digest | None = None
         trouble = ""
@@ -227,7 +248,10 @@ class Scheduler:
             except HostError as error:
                 trouble = str(error)
         outcome = classify(ended, push=not build.check_only, head=head, registry_error=trouble)
+        if not self._log_is_stored(build):
+            return False
         self._finish_or_retry(build, outcome)
+        return True
 
     def _finish_or_retry(self, build: BuildRow, outcome: Outcome) -> None:
         step = settle(outcome, build.attempt)
@@ -279,33 +303,6 @@ class Scheduler:
         move = Move(outcome.state, reason=outcome.message, outcome=outcome)
         self._ports.store.move_build(build, move, self._now())
         return True
-
-    # -- logs --------------------------------------------------------------------------------
-
-    def _read_log(self, build: BuildRow, *, last: bool) -> None:
-        """A log that can't be read or stored never holds up a result."""
-        now, name = self._now(), self._name(build)
-        often = build.watched_until > now
-        pause = _LOG_OFTEN if often else _LOG_SELDOM
-        # A worker that begins with many builds reads their logs one after another, not at once.
-        read_at = self._log_read_at.setdefault(name, now - random.uniform(0.0, pause))  # noqa: S311
-        if not last and now - read_at < pause - 0.5:
-            return
-        self._log_read_at[name] = now
-        try:
-            self._store_log(build, name)
-        except (HostError, OSError) as error:
-            LOG.warning("log not stored: %s", error, extra=_about(build))
-        if last:
-            self._log_read_at.pop(name, None)
-
-    def _store_log(self, build: BuildRow, name: str) -> None:
-        stored = build.log_n
-        while True:
-            lines: list[LogLine] = list(self._ports.executor.read_log(name, stored, _LOG_LINES))
-            if not lines:
-                return
-            stored = self._ports.store.append_log(build, lines, self._now())
 
     # -- small things ------------------------------------------------------------------------
 

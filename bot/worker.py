@@ -21,7 +21,8 @@ from bot.hosts.github import codec as github_codec
 from bot.hosts.gitlab import codec as gitlab_codec
 from bot.housekeeping import Housekeeper
 from bot.intake import Codec, Intake
-from bot.loops import Loop, Worker
+from bot.logreading import LogReading
+from bot.loops import Bell, Loop, Worker
 from bot.ports import Clock, Executor, GitHost, Permanent
 from bot.reconcile import Sweeper
 from bot.registry.client import RegistryClient
@@ -39,6 +40,11 @@ CODECS: Mapping[HostKind, Codec] = {
     HostKind.GITHUB: github_codec.parse,
     HostKind.GITLAB: gitlab_codec.parse,
 }
+
+
+_SCHEDULE = "schedule"
+_LOG_THREADS = 4
+"""Readings of logs at once: 500 running builds need 25 a second, and each takes some 30 ms."""
 
 
 class LiveHosts:
@@ -64,10 +70,11 @@ def make_worker(settings: Settings) -> Worker:
     store = open_store(settings.database_url)
     registries = ConfiguredRegistries(config.current, clock)
     registry = RegistryClient(registries.endpoint, clock)
+    bell = Bell()
     executor: Executor
     watches: Sequence[Loop] = ()
     if config.current().executor == "kubernetes":
-        executor = _kubernetes(config, registries, clock)
+        executor = _kubernetes(config, registries, clock, lambda: bell.ring(_SCHEDULE))
         watches = [
             Loop(f"watch-{n}", watch.step, 5.0, awaited=False)
             for n, watch in enumerate(executor.watches, 1)
@@ -76,8 +83,9 @@ def make_worker(settings: Settings) -> Worker:
         executor = _docker(settings, config, registries, clock)
     hosts = LiveHosts(config.current, clock)
     ports = Ports(store, hosts, executor, clock, config.current)
-    loops = (*_loops(ports, registry), *watches)
-    return Worker(loops, store.wait, clock, _beat(settings.heartbeat))
+    logs = LogReading(ports, _LOG_THREADS, lambda: bell.ring(_SCHEDULE))
+    loops = (*_loops(ports, registry, logs), *watches)
+    return Worker(loops, store.wait, clock, _beat(settings.heartbeat), bell)
 
 
 def _docker(
@@ -95,9 +103,13 @@ def _docker(
 
 
 def _kubernetes(
-    config: ConfigFile, registries: ConfiguredRegistries, clock: Clock
+    config: ConfigFile,
+    registries: ConfiguredRegistries,
+    clock: Clock,
+    wake: Callable[[], None],
 ) -> KubernetesExecutor:
-    """Imports late: where one docker daemon builds, the cluster's library is not needed."""
+    """Imports late: where one docker daemon builds, the cluster's library is not needed. `wake` is
+    called when pods changed."""
     from bot.executors.kubernetes.api import Api
     from bot.executors.kubernetes.connection import Connection
     from bot.executors.kubernetes.executor import KubernetesExecutor, Surroundings
@@ -124,7 +136,7 @@ def _kubernetes(
         ),
         Api(connection, clock),
         clock,
-        watched=True,
+        wake=wake,
     )
 
 
@@ -139,11 +151,11 @@ def _beat(file: Path | None) -> Callable[[], None] | None:
     return beat
 
 
-def _loops(ports: Ports, registry: RegistryClient) -> Sequence[Loop]:
+def _loops(ports: Ports, registry: RegistryClient, logs: LogReading) -> Sequence[Loop]:
     return (
         Loop("decide-1", Intake(ports, CODECS, registry).step, 1.0),
         Loop("decide-2", Intake(ports, CODECS, registry).step, 1.0),
-        Loop("schedule", Scheduler(ports, registry).step, 0.1),
+        Loop(_SCHEDULE, Scheduler(ports, registry, logs).step, 0.1),
         Loop("report", Reporter(ports).step, 1.0),
         Loop("status-1", StatusWriter(ports).step, 0.5),
         Loop("status-2", StatusWriter(ports).step, 0.5),

@@ -25,6 +25,7 @@ from bot.ports import AttemptSpec, Clock, Temporary
 from tests.cluster.api import Api as AdminApi
 from tests.cluster.api import Json
 from tests.cluster.control_plane import ControlPlane
+from tests.fakes.registry_memory import nothing
 from tests.kubernetes.scene import ORIGIN, RECIPE, attempt
 
 NODE = "node1"
@@ -132,7 +133,8 @@ class Bench:
             auths=lambda hosts, trusted: self.auths,
             secret_file=self.secrets.get,
         )
-        return KubernetesExecutor(around, self.api(kubeconfig), clock, rhythm, watched=watched)
+        wake = nothing if watched else None
+        return KubernetesExecutor(around, self.api(kubeconfig), clock, rhythm, wake=wake)
 
     def pod(self, name: str) -> Json:
         return self.admin.pod(self.namespace, object_name(name))

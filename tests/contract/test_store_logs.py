@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -102,10 +103,19 @@ def test_steps_are_kept_apart_per_attempt(bench: Bench, build: BuildRow) -> None
     assert len(bench.store.steps(build.id)) == 1  # the newest attempt that told any
 
 
-def test_a_reader_that_lost_its_lease_stores_nothing(bench: Bench, build: BuildRow) -> None:
+def test_readers_need_no_lease_and_meet_without_doubling(bench: Bench, build: BuildRow) -> None:
+    """Reading goes on while somebody else holds the build, or looks at it in another worker."""
     bench.store.due_builds(bench.tick(LEASE + 1), LEASE, 9)
+    assert bench.store.append_log(build, lines(1, 2), bench.now) == 2
+    (held,) = bench.store.due_builds(bench.tick(LEASE + 1), LEASE, 9)
+    assert bench.store.append_log(held, lines(1, 3), bench.now) == 3
+    assert bench.store.append_log(build, lines(2, 3), bench.now) == 3
+    assert bench.store.read_log(build.id, None, 0, 9) == lines(1, 3)
+
+
+def test_an_attempt_that_is_gone_takes_no_lines(bench: Bench, build: BuildRow) -> None:
     with pytest.raises(LeaseLost):
-        bench.store.append_log(build, lines(1, 2), bench.now)
+        bench.store.append_log(replace(build, attempt=7), lines(1, 2), bench.now)
 
 
 def test_a_page_that_shows_a_log_is_remembered(bench: Bench, build: BuildRow) -> None:

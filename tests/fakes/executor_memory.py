@@ -115,6 +115,7 @@ class MemoryExecutor:
     """Whether it runs builds of code that nobody trusts."""
     before_observe: Callable[[], None] = nothing
     before_start: Callable[[AttemptSpec], None] = lambda _: None
+    before_log: Callable[[str], None] = lambda _: None
 
     def start(self, spec: AttemptSpec) -> None:
         self.starts += 1
@@ -197,6 +198,7 @@ class MemoryExecutor:
         run.observation = Ended(result, outcome=OutcomeClass.CANCELLED)
 
     def read_log(self, name: str, after: int, limit: int) -> Sequence[LogLine]:
+        self.before_log(name)
         if name not in self.runs or name in self.forgotten:
             return []
         lines = [LogLine(n, json.dumps({"k": "log", "x": f"line {n}"})) for n in (1, 2, 3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.loops import Loop, Worker
+from bot.loops import Bell, Loop, Worker
 from bot.ports import Temporary
 
 
@@ -134,3 +135,24 @@ def test_the_heart_beats_until_a_loop_hangs() -> None:
     thread.join(20)
     assert good == [False]
     assert beats.count(901.0) <= 1  # the one that was on its way
+
+
+def test_a_bell_with_a_name_wakes_that_loop_alone() -> None:
+    """Both would sleep for ever: only what is rung for runs again."""
+    bell, turns = Bell(), {"one": threading.Semaphore(0), "other": threading.Semaphore(0)}
+
+    def step(name: str) -> bool:
+        turns[name].release()
+        return False
+
+    loops = [Loop(name, functools.partial(step, name), 600.0) for name in turns]
+    worker = Worker(loops, quiet, TurnedClock(), bell=bell)
+    thread, good = run(worker)
+    assert all(turn.acquire(timeout=20) for turn in turns.values())
+    for _ in range(3):
+        bell.ring("one")
+        assert turns["one"].acquire(timeout=20)
+    assert not turns["other"].acquire(blocking=False)
+    worker.stop()
+    thread.join(20)
+    assert good == [True]

@@ -75,6 +75,16 @@ def test_events_are_taken_however_they_are_cut() -> None:
         assert one.changed() == set()
 
 
+def test_who_waits_is_woken_once_there_is_something_to_tell() -> None:
+    told: list[set[str]] = []
+    bookmark = event("BOOKMARK", {"metadata": {"resourceVersion": "57"}})
+    pieces = [event("ADDED", numbered(11)), bookmark, event("DELETED", numbered(12))]
+    server = cast("Api", Server(items=[numbered(5, "pushwright-c-1")], watches=[pieces]))
+    one = PodWatch(server, lambda: PLACE, HandClock(), wake=lambda: told.append(one.changed()))
+    one.step()
+    assert told == [{"c-1"}, {"b-1"}, {"b-1"}]
+
+
 def test_it_goes_on_where_it_stopped_and_lists_now_and_then() -> None:
     bookmark = event("BOOKMARK", {"metadata": {"resourceVersion": "57"}})
     server = Server(watches=[[bookmark]] * (USUAL.watches + 1))

@@ -11,6 +11,7 @@ from bot.flow import Ports
 from bot.hosts.factory import Hosts
 from bot.housekeeping import Housekeeper
 from bot.intake import Intake
+from bot.logreading import LogReading
 from bot.ports import Clock, Executor, Registry, Temporary
 from bot.reconcile import Sweeper
 from bot.reporting import Reporter, StatusWriter, Tagger
@@ -36,14 +37,15 @@ class Surroundings(Protocol):
 class Bot:
     """The flows of one worker. `step` runs one of them once, `settle` all until they rest."""
 
-    def __init__(self, world: Surroundings, store: Store) -> None:
+    def __init__(self, world: Surroundings, store: Store, log_threads: int = 0) -> None:
+        """`log_threads` 0: logs are read in the steps themselves, so that order is known."""
         hosts = Hosts(world.central.sources, world.clock)
         ports = Ports(store, hosts, world.executor, world.clock, lambda: world.central)
         self.store = store
         self._hosts = hosts
         self.flows: Mapping[str, Callable[[], bool]] = {
             "decide": Intake(ports, CODECS, world.registry).step,
-            "schedule": Scheduler(ports, world.registry).step,
+            "schedule": Scheduler(ports, world.registry, LogReading(ports, log_threads)).step,
             "report": Reporter(ports).step,
             "status": StatusWriter(ports).step,
             "talk": Talker(ports).step,

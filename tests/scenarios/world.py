@@ -162,8 +162,8 @@ class World:
     def hook(self, repository: FakeRepository) -> None:
         self.host.add_hook(repository, f"{self.url}/webhooks/{SOURCE}", SECRET)
 
-    def new_bot(self, store: Store | None = None) -> Bot:
-        bot = Bot(self, store or self.store)
+    def new_bot(self, store: Store | None = None, log_threads: int = 0) -> Bot:
+        bot = Bot(self, store or self.store, log_threads)
         self.bots.append(bot)
         return bot
 

@@ -54,8 +54,8 @@ class Surroundings:
 
 
 class KubernetesExecutor:
-    """Satisfies `bot.ports.Executor`. `watches` are loops of its worker; without them (`watched`
-    False) every look is a call."""
+    """Satisfies `bot.ports.Executor`. `watches` are loops of its worker, and `wake` is called when
+    they heard of something; without them (None) every look is a call."""
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class KubernetesExecutor:
         clock: Clock,
         rhythm: Rhythm = USUAL,
         *,
-        watched: bool = False,
+        wake: Callable[[], None] | None = None,
     ) -> None:
-        self._watched = watched
+        self._watched = wake is not None
         self._around = surroundings
         self._api = api
         self._clock = clock
         self.watches = (
-            PodWatch(api, self._trusted_place, clock, rhythm),
-            PodWatch(api, self._untrusted_place, clock, rhythm),
+            PodWatch(api, self._trusted_place, clock, rhythm, wake),
+            PodWatch(api, self._untrusted_place, clock, rhythm, wake),
         )
         self._logs = PodLogs(clock)
         self._hints = Hints(clock)

@@ -8,6 +8,7 @@ default; the builder prints less than that.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -42,14 +43,16 @@ class _Place:
 
 
 class PodLogs:
-    """Safe to lose. One thread reads; another one may forget."""
+    """Safe to lose. Several threads read, each of another attempt; any may forget."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()
 
     def forget(self, name: str) -> None:
-        self._places.pop(name, None)
+        with self._lock:
+            self._places.pop(name, None)
 
     def read(
         self, name: str, after: int, limit: int, reading: Open, *, ended: bool
@@ -70,10 +73,11 @@ class PodLogs:
             place.number = lines[-1].n
         else:
             place.whole = False
-        self._places.pop(name, None)
-        self._places[name] = place  # last, as the newest
-        while len(self._places) > _MOST:
-            self._places.popitem(last=False)
+        with self._lock:
+            self._places.pop(name, None)
+            self._places[name] = place  # last, as the newest
+            while len(self._places) > _MOST:
+                self._places.popitem(last=False)
         return lines
 
     def _fill(self, place: _Place, reading: Open, *, ended: bool) -> None:

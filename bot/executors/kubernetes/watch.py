@@ -61,8 +61,11 @@ class PodWatch:
         place: Callable[[], Place | None],
         clock: Clock,
         rhythm: Rhythm = USUAL,
+        wake: Callable[[], None] | None = None,
     ) -> None:
+        """`wake` is called after `changed` got something to tell."""
         self._rhythm = rhythm
+        self._wake = wake or _nobody
         self._api = api
         self._place = place
         self._clock = clock
@@ -158,6 +161,7 @@ class PodWatch:
             self._heard_at = self._clock.monotonic()
         self._where, self._version = place, version
         self._watches = 0
+        self._wake()
 
     def _listing(self, place: Place) -> tuple[dict[str, Pod], str]:
         found: dict[str, Pod] = {}
@@ -223,6 +227,8 @@ class PodWatch:
             case _:
                 raise Temporary("an event of no known kind")
         self._version = version or self._version
+        if kind != "BOOKMARK":
+            self._wake()
 
     def _note(self, pod: Pod) -> None:
         attempt = attempt_name(pod)
@@ -232,6 +238,10 @@ class PodWatch:
     def _fresh(self) -> bool:
         heard = self._heard_at
         return heard is not None and self._clock.monotonic() - heard < self._rhythm.fresh
+
+
+def _nobody() -> None:
+    """Nobody has to be woken."""
 
 
 def _version(pod: Pod) -> int:
