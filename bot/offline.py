@@ -139,6 +139,10 @@ def read_event(host: HostKind, name: str, body: bytes) -> Event | Ignored | Malf
             from bot.hosts.gitlab import codec
 
             return codec.parse(gitlab_event(name), body)
+        case HostKind.GITEA:
+            from bot.hosts.gitea.codec import parse as parse_gitea
+
+            return parse_gitea(name, body)
 
 
 def gitlab_event(name: str) -> str:

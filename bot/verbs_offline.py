@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bot.arguments import moment, registry
+from bot.core.ids import HostKind
 from bot.verbs import add, late
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def pods(commands: Commands) -> None:
 
 def _event_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", required=True, choices=("github", "gitlab"), help="whose webhook it is"
+        "--host", required=True, choices=tuple(map(str, HostKind)), help="whose webhook it is"
     )
     parser.add_argument(
         "--event",

@@ -17,6 +17,7 @@ from bot.core.podsettings import Kubernetes
 from bot.executors.docker.executor import DockerExecutor, Surroundings
 from bot.flow import Ports
 from bot.hosts.factory import Hosts
+from bot.hosts.gitea import codec as gitea_codec
 from bot.hosts.github import codec as github_codec
 from bot.hosts.gitlab import codec as gitlab_codec
 from bot.housekeeping import Housekeeper
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 CODECS: Mapping[HostKind, Codec] = {
     HostKind.GITHUB: github_codec.parse,
     HostKind.GITLAB: gitlab_codec.parse,
+    HostKind.GITEA: gitea_codec.parse,
 }
 
 

@@ -32,6 +32,7 @@ from bot.core.yamltree import CENTRAL_LIMITS, read_tree
 __all__ = ["may_write", "parse_central", "rule_for"]
 
 URLS = {HostKind.GITHUB: "https://github.com", HostKind.GITLAB: "https://gitlab.com"}
+"""Where a kind's own authors run it for all; a Gitea is somebody's, so that `url` is needed."""
 _NOTHING = Fields({}, {}, Mark(1, 1))
 Place = Callable[[str], str]
 
@@ -119,7 +120,7 @@ def _config(fields: Fields, place: Place, notes: Notes) -> CentralConfig:
 
 def _source(name: SourceName, fields: Fields, place: Place, notes: Notes) -> Source:
     kind = HostKind(fields.get(keys.KIND) or "github")
-    url = _or(fields, keys.URL, URLS[kind])
+    url = _or(fields, keys.URL, URLS.get(kind, ""))
     app = fields.get(keys.APP_KEY_RECORD)
     source = Source(
         name=name,
@@ -139,6 +140,9 @@ def _source(name: SourceName, fields: Fields, place: Place, notes: Notes) -> Sou
         bare_commands=_or(fields, BARE, True),
     )
     if fields.get(keys.KIND) is not None:
+        if not url and not fields.has(keys.URL):
+            message = f"a {kind} source needs the address of its host"
+            notes.wrong(fields.mark, message, "name it: url: https://git.example.com")
         _check_credential(fields, kind, notes)
         _check_webhook(fields, kind, notes)
     for key, said in ((keys.URL, source.url), (keys.API_URL, source.api_url)):
@@ -148,10 +152,15 @@ def _source(name: SourceName, fields: Fields, place: Place, notes: Notes) -> Sou
 
 
 def _api_url(kind: HostKind, url: str) -> str:
-    """https://docs.github.com/en/enterprise-server@latest/rest, https://docs.gitlab.com/api/rest/"""
-    if kind is HostKind.GITLAB:
-        return f"{url}/api/v4"
-    return "https://api.github.com" if url == URLS[kind] else f"{url}/api/v3"
+    """https://docs.github.com/en/enterprise-server@latest/rest, https://docs.gitlab.com/api/rest/,
+    https://docs.gitea.com/development/api-usage"""
+    match kind:
+        case HostKind.GITHUB:
+            return "https://api.github.com" if url == URLS[kind] else f"{url}/api/v3"
+        case HostKind.GITLAB:
+            return f"{url}/api/v4"
+        case HostKind.GITEA:
+            return f"{url}/api/v1"
 
 
 def _check_credential(fields: Fields, kind: HostKind, notes: Notes) -> None:

@@ -60,11 +60,16 @@ APP = Record("app", (APP_ID, APP_KEY), renamed=_SECRETS_INLINE)
 
 KIND: Key[str] = Key(
     "kind",
-    Choice(tuple(map(str, HostKind)), ("gitea", "forgejo", "bitbucket")),
-    "What the host is.",
+    Choice(tuple(map(str, HostKind)), ("bitbucket",), {"forgejo": "gitea"}),
+    "What the host is; Forgejo is `gitea`.",
     required=True,
 )
-URL = Key("url", ADDRESS, "The host's web address.", "`https://github.com`, `https://gitlab.com`")
+URL = Key(
+    "url",
+    ADDRESS,
+    "The host's web address; a `gitea` source needs it.",
+    "`https://github.com`, `https://gitlab.com`",
+)
 API_URL = Key("api-url", ADDRESS, "The REST API's address.", "by the kind's rule from `url`")
 APP_KEY_RECORD = Key("app", APP, "A GitHub App.", "none")
 TOKEN_FILE = Key("token-file", FILE, "An access token, instead of an App.", "none")

@@ -5,13 +5,13 @@ A hook is ours when its address is ours; any other is somebody else's and is nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from bot.core.centralconfig import CentralConfig, Source
-from bot.core.hostneeds import GITHUB_EVENTS, GITLAB_EVENTS, Event
+from bot.core.hostneeds import GITEA_EVENTS, GITHUB_EVENTS, GITLAB_EVENTS, Event
 from bot.core.ids import HostKind
 
 MANY_FAILED = 3
@@ -71,14 +71,21 @@ MENDED = frozenset(HookFault) - {HookFault.FAILING}
 """What writing the hook anew puts right. Where nobody answers, the address has to be."""
 
 
+_EVENTS: Mapping[HostKind, tuple[Event, ...]] = {
+    HostKind.GITHUB: GITHUB_EVENTS,
+    HostKind.GITLAB: GITLAB_EVENTS,
+    HostKind.GITEA: GITEA_EVENTS,
+}
+
+
 def webhook_url(config: CentralConfig, source: Source) -> str:
     return f"{config.public_url.rstrip('/')}/webhooks/{source.name}"
 
 
 def wanted_hook(config: CentralConfig, source: Source) -> WantedHook:
     """Of one repository; a GitHub App has one hook for all instead."""
-    events = GITHUB_EVENTS if source.kind is HostKind.GITHUB else GITLAB_EVENTS
-    return WantedHook(webhook_url(config, source), events, signed=bool(source.signing_key_files))
+    url, signed = webhook_url(config, source), bool(source.signing_key_files)
+    return WantedHook(url, _EVENTS[source.kind], signed=signed)
 
 
 def ours(wanted: WantedHook, hooks: Sequence[FoundHook]) -> list[FoundHook]:

@@ -16,6 +16,7 @@ class CredentialKind(StrEnum):
     CLASSIC = "classic token"
     FINE_GRAINED = "fine-grained token"
     GITLAB = "token"
+    GITEA = "access token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ class AppFacts:
 @dataclass(frozen=True, slots=True)
 class RepositoryAccess:
     """`level`: the role in GitLab's numbers (GitHub's pull 20, triage 25, push 30, maintain 40,
-    admin 50); None: not told. `refused`: keys of `bot.core.hostneeds` that trying showed to be
-    missing; `untold`: those that trying told nothing of."""
+    admin 50; Gitea's pull, push and admin the same); None: not told. `refused`: keys of
+    `bot.core.hostneeds` that trying showed to be missing; `untold`: those that trying told nothing
+    of."""
 
     path: str
     private: bool

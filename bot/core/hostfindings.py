@@ -34,6 +34,8 @@ def credential(source: Source, found: Credential, now: float) -> list[Finding]:
             pass  # permissions are listed by the App, or tried out in each repository
         case CredentialKind.CLASSIC:
             findings += _classic(source, found)
+        case CredentialKind.GITEA:
+            pass  # no answer lists its scopes; they are tried out in each repository
         case CredentialKind.GITLAB:
             findings += _gitlab_scope(source, found)
         case _:
@@ -169,6 +171,8 @@ def access(source: Source, found: RepositoryAccess) -> Finding:
         return about.warn("archived: nothing can be reported there", "take it off `repositories`")
     if source.kind is HostKind.GITLAB:
         return _gitlab_access(about, found)
+    if source.kind is HostKind.GITEA:
+        return _gitea_access(about, found)
     if found.level is not None and found.level < _WRITE:
         text = "the token's user may not write there, so no status can be set"
         return about.fail(text, f"give the user the Write role in {found.path}")
@@ -196,13 +200,31 @@ def _gitlab_access(about: About, found: RepositoryAccess) -> Finding:
     return about.ok(role)
 
 
+def _gitea_access(about: About, found: RepositoryAccess) -> Finding:
+    level = found.level or 0
+    if level < hostneeds.GITEA_WRITE:
+        text = "the token's user may not write there, so no status can be set"
+        return about.fail(text, f"make the user a collaborator of {found.path}, an administrator")
+    refused = [one for one in hostneeds.GITEA_SCOPES if one.key in found.refused]
+    if refused:
+        text = f"the token lacks the scope {hostneeds.scope_names(refused)}"
+        return about.fail(text, "make a token with it: Settings, Applications")
+    if level < hostneeds.GITEA_ADMIN:
+        text = "the token's user is no administrator there, so commands of others are not obeyed"
+        return about.warn(text, f"give the user the Administrator role in {found.path}")
+    untold = [one for one in hostneeds.GITEA_SCOPES if one.key in found.untold]
+    if untold:
+        return about.unknown(f"could not be tried: {hostneeds.scope_names(untold)}")
+    return about.ok("administrator")
+
+
 def may_see_hooks(source: Source, found: RepositoryAccess) -> Finding | None:
     """Why webhooks can't be looked at there; None: they can."""
     about = About(source.name, f"webhook of {found.path}")
     if source.kind is HostKind.GITLAB and (found.level or 0) < _HOOKS:
         text = "only a Maintainer sees webhooks, and this token's user is none"
         return about.unknown(text, "look at it in the project's settings, or raise the role")
-    if source.kind is HostKind.GITHUB and found.level is not None and found.level < _ADMIN:
+    if source.kind is not HostKind.GITLAB and found.level is not None and found.level < _ADMIN:
         text = "only an administrator of the repository sees webhooks"
         return about.unknown(text, "look at it in the repository's settings")
     if "repository_hooks" in found.refused:

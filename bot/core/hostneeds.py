@@ -92,6 +92,29 @@ GITLAB_EVENTS: Final = (
     Event("merge_requests_events", "merge request", True, "merge requests"),
     Event("note_events", "comments", False, "comments on merge requests and commits"),
 )
+GITEA_EVENTS: Final = (
+    Event("push", "Push", True, "branches and tags"),
+    Event("delete", "Delete", False, "deleted branches"),
+    Event("pull_request", "Pull Request", True, "pull requests"),
+    Event("pull_request_sync", "Pull Request Synchronized", True, "new commits of pull requests"),
+    Event("pull_request_label", "Pull Request Labeled", False, "labels of pull requests"),
+    Event("pull_request_comment", "Pull Request Comment", False, "comments on pull requests"),
+)
+GITEA_SCOPES: Final = (
+    Permission(
+        "repository",
+        "repository",
+        "write",
+        "files, refs and requests; commit statuses; webhooks (`pushwright hooks sync`)",
+    ),
+    Permission("issue", "issue", "write", "comments and reactions on pull requests"),
+    Permission("user", "user", "read", "who the bot is, and who a commenter is now"),
+)
+"""https://docs.gitea.com/development/oauth2-provider#scopes"""
+GITEA_WRITE: Final = 30
+"""Write: statuses."""
+GITEA_ADMIN: Final = 50
+"""Administrator: what others may do, so whether their commands count; webhooks."""
 GITLAB_SCOPE: Final = "api"
 GITLAB_ROLE: Final = 30
 """Developer: statuses."""
@@ -133,6 +156,11 @@ def lacking(needed: Collection[Permission], granted: Mapping[str, str]) -> tuple
         for one in needed
         if one.key != "metadata" and granted.get(one.key) not in enough[one.access]
     )
+
+
+def scope_names(scopes: Collection[Permission]) -> str:
+    """`write:repository, read:user`, as Gitea names them."""
+    return ", ".join(f"{one.access}:{one.key}" for one in scopes)
 
 
 def permission_names(permissions: Collection[Permission]) -> str:

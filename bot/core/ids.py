@@ -31,6 +31,8 @@ class HostKind(StrEnum):
 
     GITHUB = "github"
     GITLAB = "gitlab"
+    GITEA = "gitea"
+    """Forgejo as well."""
 
 
 class Trust(StrEnum):

@@ -92,14 +92,17 @@ def _plain(character: str) -> str:
     return character if character.isprintable() else " "
 
 
-_MERGED: Mapping[HostKind, Mapping[StatusState, StatusState]] = {
-    HostKind.GITHUB: {
-        StatusState.RUNNING: StatusState.PENDING,
-        StatusState.CANCELLED: StatusState.ERROR,
-    },
-    HostKind.GITLAB: {StatusState.ERROR: StatusState.FAILURE},
+_NO_RUNNING: Mapping[StatusState, StatusState] = {
+    StatusState.RUNNING: StatusState.PENDING,
+    StatusState.CANCELLED: StatusState.ERROR,
 }
-"""Hosts know fewer states than we do: GitHub has no running and no cancelled, GitLab no error."""
+_MERGED: Mapping[HostKind, Mapping[StatusState, StatusState]] = {
+    HostKind.GITHUB: _NO_RUNNING,
+    HostKind.GITLAB: {StatusState.ERROR: StatusState.FAILURE},
+    HostKind.GITEA: _NO_RUNNING,
+}
+"""Hosts know fewer states than we do: GitHub and Gitea have no running and no cancelled, GitLab has
+no error."""
 _CHECKS = {StatusState.ERROR: StatusState.FAILURE}
 """Nor have check runs an error."""
 

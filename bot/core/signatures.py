@@ -5,6 +5,7 @@ one answer at its end; so nobody has to hold a body in memory to verify it, and 
 before it is known to be genuine. All comparisons take the same time whatever they are given.
 
 GitHub: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+Gitea: https://docs.gitea.com/usage/webhooks (HMAC-SHA-256 of the body in hex)
 GitLab: https://docs.gitlab.com/user/project/integrations/webhooks/#validate-payloads-by-using-a-secret-token
 Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -28,6 +29,7 @@ TOLERANCE_SECONDS: Final = 300
 """How far the time in a signature may be from ours, either way (Standard Webhooks)."""
 
 _GITHUB: Final = re.compile(r"sha256=([0-9a-f]{64})")
+_GITEA: Final = re.compile(r"[0-9a-f]{64}")
 _STAMP: Final = re.compile(r"[0-9]{1,12}")
 _MESSAGE_ID: Final = re.compile(r"[0-9A-Za-z_:-]{1,255}")
 _SIGNATURES_MAX: Final = 16
@@ -96,12 +98,19 @@ def check(
             return _standard(headers, signing_keys, now)
         case HostKind.GITLAB:
             return _token(headers, secrets)
+        case HostKind.GITEA:
+            return _gitea(headers, secrets)
 
 
 def _github(headers: Mapping[str, str], secrets: Sequence[bytes]) -> Check | None:
     # The SHA-1 header beside it is not looked at: accepting it would be a downgrade.
     claimed = _GITHUB.fullmatch(headers.get("x-hub-signature-256", ""))
     return _Digests(secrets, b"", [bytes.fromhex(claimed[1])]) if claimed else None
+
+
+def _gitea(headers: Mapping[str, str], secrets: Sequence[bytes]) -> Check | None:
+    claimed = _GITEA.fullmatch(headers.get("x-gitea-signature", ""))
+    return _Digests(secrets, b"", [bytes.fromhex(claimed[0])]) if claimed else None
 
 
 def _token(headers: Mapping[str, str], secrets: Sequence[bytes]) -> Check | None:

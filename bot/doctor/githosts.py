@@ -11,6 +11,7 @@ from bot.core.events import Repository
 from bot.core.findings import About, Finding
 from bot.core.hookplan import WantedHook, wanted_hook
 from bot.core.hostfacts import AppFacts
+from bot.core.ids import HostKind
 from bot.doctor.checks import Check
 from bot.hosts.factory import Hosts
 from bot.hostsetup import HostSetup
@@ -111,5 +112,11 @@ def _count(there: int, looked: int) -> str:
 def _remedy(source: Source) -> str:
     if source.app is not None:
         return "see docs/git-hosts.md, GitHub App: its id, private key and installation"
-    needed = hostneeds.GITLAB_SCOPE if source.kind == "gitlab" else "repo"
-    return f"make a token with the scope `{needed}` and write it into {source.token_file}"
+    match source.kind:
+        case HostKind.GITHUB:
+            needed = "the scope `repo`"
+        case HostKind.GITLAB:
+            needed = f"the scope `{hostneeds.GITLAB_SCOPE}`"
+        case HostKind.GITEA:
+            needed = f"the scopes {hostneeds.scope_names(hostneeds.GITEA_SCOPES)}"
+    return f"make a token with {needed} and write it into {source.token_file}"

@@ -75,6 +75,10 @@ class Hosts:
                 from bot.hosts.gitlab.client import GitLabHost
 
                 return GitLabHost(source)
+            case HostKind.GITEA:
+                from bot.hosts.gitea.client import GiteaHost
+
+                return GiteaHost(source)
             case _:
                 assert_never(source.kind)
 
@@ -108,6 +112,10 @@ class Hosts:
                 from bot.hosts.gitlab.client_setup import GitLabSetup
 
                 return GitLabSetup(wanted)
+            case HostKind.GITEA:
+                from bot.hosts.gitea.client_setup import GiteaSetup
+
+                return GiteaSetup(wanted)
             case _:
                 assert_never(wanted.kind)
 

@@ -1,4 +1,4 @@
-"""Refs of a repository by `git ls-remote`: one request, and no API quota.
+"""git against a host: refs of a repository by `git ls-remote`, one request and no API quota.
 
 The credential reaches git through an inherited pipe, behind a credential helper that is bound to
 the one host: it is in no argument, no environment variable, no address and no file.
@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -52,15 +52,38 @@ def ls_remote(
     Names that are not UTF-8 are left out: no API of either host can say them. Raises NotFound
     where the repository is not there or has moved, Forbidden, Temporary.
     """
+    return parse_refs(
+        run(
+            ["ls-remote", "--heads", "--tags", "--", remote.url],
+            remote,
+            credential,
+            seconds=seconds,
+        )
+    )
+
+
+def run(
+    arguments: Sequence[str],
+    remote: Remote,
+    credential: CloneCredential | None,
+    folder: str = "/",
+    seconds: float = _SECONDS,
+) -> bytes:
+    """What `git` with these arguments writes to its standard output, run in a folder.
+
+    Raises NotFound where the repository is not there or has moved, Forbidden, Temporary.
+    """
     reader = _pipe(credential)
     try:
-        output, errors, code = _run(remote, reader, seconds)
+        output, errors, code = _run(
+            arguments, _environment(remote, reader), reader, folder, seconds
+        )
     finally:
         if reader is not None:
             os.close(reader)
     if code != 0:
-        raise _error(errors, credential)
-    return parse_refs(output)
+        raise _error(arguments[0], errors, credential)
+    return output
 
 
 def parse_refs(output: bytes) -> dict[str, Sha]:
@@ -135,25 +158,31 @@ def _environment(remote: Remote, reader: int | None) -> dict[str, str]:
     return environment
 
 
-def _run(remote: Remote, reader: int | None, seconds: float) -> tuple[bytes, bytes, int]:
+def _run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    reader: int | None,
+    folder: str,
+    seconds: float,
+) -> tuple[bytes, bytes, int]:
     git = shutil.which("git")
     if git is None:
         raise Temporary("the worker needs `git` on its PATH to list refs; install it")
     process = subprocess.Popen(
-        [git, "ls-remote", "--heads", "--tags", "--", remote.url],
+        [git, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd="/",
-        env=_environment(remote, reader),
+        cwd=folder,
+        env=environment,
         pass_fds=() if reader is None else (reader,),
         start_new_session=True,
     )
     try:
-        output, errors = _collect(process, seconds)
+        output, errors = _collect(arguments[0], process, seconds)
         return output, errors, process.wait(timeout=5)
     except subprocess.TimeoutExpired as error:
-        raise Temporary("`git ls-remote` closed its output and did not end") from error
+        raise Temporary(f"`git {arguments[0]}` closed its output and did not end") from error
     finally:
         # The whole session: git's HTTP transport is a process of its own.
         with suppress(ProcessLookupError):
@@ -164,7 +193,7 @@ def _run(remote: Remote, reader: int | None, seconds: float) -> tuple[bytes, byt
                 stream.close()
 
 
-def _collect(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+def _collect(command: str, process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
     """Both outputs, within the time and the size that we grant."""
     assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - told to Popen
     output, errors = bytearray(), bytearray()
@@ -175,22 +204,22 @@ def _collect(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, b
         while selector.get_map():
             ready = selector.select(max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise Temporary(f"`git ls-remote` took longer than {seconds:.0f} s")
+                raise Temporary(f"`git {command}` took longer than {seconds:.0f} s")
             for key, _ in ready:
                 chunk = os.read(key.fd, 65536)
                 if not chunk:
                     selector.unregister(key.fileobj)
                 key.data.extend(chunk)
             if len(output) > _BYTES:
-                raise Temporary("the repository lists more than 64 MiB of refs")
+                raise Temporary(f"`git {command}` writes more than 64 MiB")
             del errors[:-_ERROR_BYTES]
     return bytes(output), bytes(errors)
 
 
-def _error(errors: bytes, credential: CloneCredential | None) -> HostError:
+def _error(command: str, errors: bytes, credential: CloneCredential | None) -> HostError:
     secret = credential.password if credential else ""
     text = quoted(errors.decode("utf-8", "replace"), secret)
-    message = f"`git ls-remote` failed: {text}"
+    message = f"`git {command}` failed: {text}"
     lower = text.lower()
     if any(
         words in lower

@@ -31,6 +31,8 @@ _DELIVERY: Final = re.compile(r"[0-9A-Za-z._:-]{1,200}")
 _EVENT_HEADER: Final[Mapping[HostKind, str]] = {
     HostKind.GITHUB: "x-github-event",
     HostKind.GITLAB: "x-gitlab-event",
+    # What Gitea sends as x-gitea-event is one word for several kinds of event.
+    HostKind.GITEA: "x-gitea-event-type",
 }
 
 
@@ -153,6 +155,8 @@ def _delivery_id(kind: HostKind, headers: Mapping[str, str], *, signed: bool) ->
     match kind:
         case HostKind.GITHUB:
             names: tuple[str, ...] = ("x-github-delivery",)
+        case HostKind.GITEA:
+            names = ("x-gitea-delivery",)
         case HostKind.GITLAB if signed:
             names = ("webhook-id",)  # the one that the signature covers
         case HostKind.GITLAB:

@@ -20,6 +20,7 @@ from bot.executors.kubernetes.manifest import build_pod
 from bot.executors.kubernetes.names import identity_of
 from bot.podrendering import HIDDEN, NO_BUILD
 from tests.commands.running import GITHUB, GITLAB, Ended, asked
+from tests.fakes.githost.host import PLAYED
 from tests.scenarios.world import opened
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rendered"
@@ -118,7 +119,7 @@ def test_values_of_secrets_are_hidden_and_no_file_is_read(tmp_path: Path) -> Non
     assert named[1:] == ["maven"]
 
 
-@pytest.mark.parametrize("kind", list(HostKind))
+@pytest.mark.parametrize("kind", PLAYED)
 def test_it_is_the_pod_that_the_executor_is_given(kind: HostKind, tmp_path: Path) -> None:
     """But for the build's id, which does not exist yet, and what the id is part of."""
     (tmp_path / "npm").write_text(CANARY)

@@ -1,4 +1,4 @@
-"""Both codecs: every recorded delivery means what its golden file says, and no bytes break them."""
+"""All codecs: every recorded delivery means what its golden file says, and no bytes break them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.events import BranchPushed, Event, Ignored, Malformed, Parsed, TagPushed
+from bot.core.events import (
+    BranchPushed,
+    Event,
+    Ignored,
+    Malformed,
+    Parsed,
+    Pinged,
+    RequestChanged,
+    TagPushed,
+)
 from bot.core.ids import HostKind
 from bot.hosts.fields import Fields, Unreadable
+from bot.hosts.gitea import codec as gitea
 from bot.hosts.github import codec as github
 from bot.hosts.gitlab import codec as gitlab
 from tests.needs import need
 from tests.payloads.catalogue import PARSERS, Recorded, golden_text, recorded
 
+CODECS = {HostKind.GITHUB: github, HostKind.GITLAB: gitlab, HostKind.GITEA: gitea}
 RECORDED = tuple(recorded())
 BY_NAME = {delivery.name: delivery for delivery in RECORDED}
 EVENT_NAMES = sorted({(d.host, d.event) for d in RECORDED})
@@ -53,7 +64,7 @@ def test_a_recorded_delivery_means_what_its_golden_file_says(delivery: Recorded)
 @each_delivery
 def test_the_form_encoding_means_the_same(delivery: Recorded) -> None:
     body = urlencode({"payload": delivery.body().decode()}).encode()
-    codec = github if delivery.host is HostKind.GITHUB else gitlab
+    codec = CODECS[delivery.host]
     assert codec.parse(delivery.event, body, f"{FORM}; charset=utf-8") == delivery.parse()
 
 
@@ -116,8 +127,7 @@ json_values = st.recursive(
 def test_no_bytes_make_a_codec_raise(
     event: tuple[HostKind, str], body: bytes, content_type: str
 ) -> None:
-    codec = github if event[0] is HostKind.GITHUB else gitlab
-    assert isinstance(codec.parse(event[1], body, content_type), PARSED)
+    assert isinstance(CODECS[event[0]].parse(event[1], body, content_type), PARSED)
 
 
 @given(st.sampled_from(RECORDED), st.data())
@@ -135,8 +145,8 @@ def test_no_value_in_any_place_makes_a_codec_raise(delivery: Recorded, data: st.
 
 @given(st.text())
 def test_event_names_are_not_trusted_either(name: str) -> None:
-    assert isinstance(github.parse(name, b"{}"), PARSED)
-    assert isinstance(gitlab.parse(name, b"{}"), PARSED)
+    for codec in CODECS.values():
+        assert isinstance(codec.parse(name, b"{}"), PARSED)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +167,11 @@ def test_event_names_are_not_trusted_either(name: str) -> None:
     ids=lambda v: v[:16].decode("latin-1") if isinstance(v, bytes) else "",
 )
 def test_what_is_no_document_is_malformed(body: bytes, reason: str) -> None:
-    for parsed in (github.parse("push", body), gitlab.parse("Push Hook", body)):
+    for parsed in (
+        github.parse("push", body),
+        gitlab.parse("Push Hook", body),
+        gitea.parse("push", body),
+    ):
         assert isinstance(parsed, Malformed)
         assert reason in parsed.reason
 
@@ -215,8 +229,8 @@ def test_a_repository_path_can_not_leave_its_place(path: str) -> None:
 
 def test_refs_are_kept_as_they_came() -> None:
     for name in ("-x", "--upload-pack=x", "$(id)", "a'\"b;c", "é" * 125, "e\u0301", "v1.2.3+build"):
-        for host, prefix in (("github/push.branch", "heads"), ("gitlab/push_hook.branch", "heads")):
-            ref = f"refs/{prefix}/{name}"
+        for host in ("github/push.branch", "gitlab/push_hook.branch", "gitea/push.branch"):
+            ref = f"refs/heads/{name}"
             parsed = parse(host, lambda body, ref=ref: body.update(ref=ref))  # type: ignore[misc]
             assert isinstance(parsed, BranchPushed)
             assert parsed.branch == name
@@ -226,6 +240,7 @@ def test_refs_are_kept_as_they_came() -> None:
 def test_what_is_neither_branch_nor_tag_is_ignored(ref: str) -> None:
     assert isinstance(parse("github/push.branch", lambda b: b.update(ref=ref)), Ignored)
     assert isinstance(parse("gitlab/push_hook.branch", lambda b: b.update(ref=ref)), Ignored)
+    assert isinstance(parse("gitea/push.branch", lambda b: b.update(ref=ref)), Ignored)
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/a\nb", "refs/heads/a\x7f", "refs/heads/" + "é" * 600])
@@ -239,6 +254,7 @@ def test_an_annotated_tag_is_the_commit_under_it() -> None:
     for name, field in (
         ("github/push.tag-annotated", "head_commit"),
         ("gitlab/tag_push_hook.annotated", ""),
+        ("gitea/push.tag-annotated", "head_commit"),
     ):
         parsed = BY_NAME[name].parse()
         assert isinstance(parsed, TagPushed)
@@ -247,6 +263,7 @@ def test_an_annotated_tag_is_the_commit_under_it() -> None:
         assert parsed.sha == (body[field]["id"] if field else body["checkout_sha"])
     # Without the peeled commit nobody can say what was tagged: never the tag object's own id.
     assert isinstance(parse("github/push.tag-annotated", lambda b: b.pop("head_commit")), Malformed)
+    assert isinstance(parse("gitea/push.tag-annotated", lambda b: b.pop("head_commit")), Malformed)
     assert isinstance(
         parse("gitlab/tag_push_hook.annotated", lambda b: b.pop("checkout_sha")), Malformed
     )
@@ -283,9 +300,53 @@ def test_a_name_on_its_own_is_no_reason_for_trust() -> None:
             "gitlab/merge_request_hook.open",
             lambda b: b["object_attributes"].pop("source_project_id"),
         ),
+        ("gitea/pull_request.opened-draft", lambda b: b["pull_request"]["head"].pop("repo")),
     ):
         parsed = parse(name, drop)
         assert getattr(parsed, "fork", None) is True
+
+
+def test_what_anybody_may_push_for_review_is_never_the_repositorys_own() -> None:
+    """`git push origin HEAD:refs/for/main/topic` needs no write access on a Gitea, and its delivery
+    names the base repository as the head's."""
+    name = "gitea/pull_request.opened-by-agit"
+    request = document(name)["pull_request"]
+    assert request["head"]["repo"]["id"] == request["base"]["repo"]["id"]
+    parsed = BY_NAME[name].parse()
+    assert isinstance(parsed, RequestChanged)
+    assert parsed.fork
+    own = BY_NAME["gitea/pull_request.opened-draft"].parse()
+    assert isinstance(own, RequestChanged)
+    assert not own.fork
+
+
+def test_giteas_drafts_are_titles() -> None:
+    name = "gitea/pull_request.edited-title"
+
+    def titled(was: str, *, draft: bool) -> Parsed:
+        def change(body: Any) -> None:
+            body["changes"]["title"]["from"] = was
+            body["pull_request"]["draft"] = draft
+
+        return parse(name, change)
+
+    for was, draft, action in (("[WIP] a", False, "ready"), ("a", True, "drafted")):
+        parsed = titled(was, draft=draft)
+        assert isinstance(parsed, RequestChanged)
+        assert parsed.action == action
+    assert isinstance(titled("wip: a", draft=True), Ignored)
+
+
+def test_giteas_people_without_an_account_are_ghosts() -> None:
+    def gone(body: Any) -> None:
+        body["comment"]["user"] |= {"id": -1, "login": "Ghost", "username": "Ghost"}
+
+    parsed = parse("gitea/pull_request_comment.created", gone)
+    assert getattr(parsed, "author").id is None  # noqa: B009
+
+
+def test_the_test_button_of_a_gitea_hook_pushes_nothing() -> None:
+    assert isinstance(BY_NAME["gitea/push.test-button"].parse(), Pinged)
 
 
 def test_fields_do_not_take_true_for_a_number() -> None:

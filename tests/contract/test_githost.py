@@ -12,13 +12,14 @@ import pytest
 from bot.core.facts import KnownPaths, UnknownPaths
 from bot.core.ids import HostKind, RepositoryId, Role, Sha
 from bot.ports import Forbidden, NotFound, Permanent
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.stage import Stage, staged
 from tests.fakes.openapi_documents import request_check
 
 NOWHERE = Sha("1" * 40)
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     # Only GitLab has groups in groups.
     path = "acme/shop.api" if request.param is HostKind.GITHUB else "acme/team.one/shop-api"

@@ -21,13 +21,14 @@ from bot.hosts import git
 from bot.hosts.factory import Hosts
 from bot.ports import CloneCredential, Forbidden, HostError, Permanent, Temporary
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
 from tests.fakes.openapi_documents import request_check
 
 PENDING = CommitStatus("pushwright", StatusState.PENDING, "Queued", None, "main")
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     with staged(request.param, tmp_path, check=request_check(request.param)) as made:
         yield made

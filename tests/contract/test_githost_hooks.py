@@ -28,6 +28,7 @@ from bot.core.events import (
 from bot.core.ids import HostKind
 from bot.hosts.github import codec as github_codec
 from bot.hosts.gitlab import codec as gitlab_codec
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.stage import Stage, staged
 
 SECRET = "It's a Secret to Everybody"
@@ -82,7 +83,7 @@ def receiver() -> Iterator[Receiver]:
     thread.join()
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def stage(request: pytest.FixtureRequest, tmp_path: Path, receiver: Receiver) -> Iterator[Stage]:
     with staged(request.param, tmp_path) as made:
         made.host.add_hook(made.fake, receiver.url, SECRET)

@@ -14,6 +14,7 @@ from bot.core.reports import CommitStatus, StatusState
 from bot.hosts.factory import Hosts
 from bot.ports import NotFound, Permanent, Temporary
 from tests.fakes.githost.gitlab_api import GitLabApi
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.model import Pipeline, Status
 from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
 from tests.fakes.openapi_documents import request_check
@@ -21,7 +22,7 @@ from tests.fakes.openapi_documents import request_check
 MARKER = "<!-- pushwright:sticky -->"
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     with staged(request.param, tmp_path, check=request_check(request.param)) as made:
         yield made

@@ -22,6 +22,7 @@ from bot.ports import Forbidden, NotFound, Permanent
 from tests.contract.test_githost_app import pair
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.happenings import signing_secret
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.model import Hook
 from tests.fakes.githost.stage import (
     APP_PERMISSIONS,
@@ -72,7 +73,7 @@ def bot() -> Iterator[Answering]:
     answering.stop()
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     with staged(request.param, tmp_path, check=request_check(request.param)) as made:
         made.host.set_role(made.fake, "pushwright-bot", "admin")

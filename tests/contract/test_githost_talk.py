@@ -15,6 +15,7 @@ from bot.core.ids import HostKind, Sha
 from bot.core.reports import CommitStatus, StatusState
 from bot.hosts.factory import Hosts
 from bot.ports import NotFound
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
 from tests.fakes.openapi_documents import request_check
 
@@ -27,7 +28,7 @@ WORDS = {
 }
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     check = request_check(request.param)
     with staged(request.param, tmp_path, check=check, now=lambda: AT) as made:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,8 +27,6 @@ from bot.core.naming import is_tag
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind
 from bot.core.repofile import parse_repo_file
-from bot.hosts.github import codec as github
-from bot.hosts.gitlab import codec as gitlab
 from tests.core.scene import (
     ANNA,
     NOW,
@@ -44,6 +41,7 @@ from tests.core.scene import (
     requested,
     tagged,
 )
+from tests.payloads import catalogue
 
 OFTEN = [A] * 6
 REFS = st.text(min_size=1, max_size=60) | st.sampled_from(
@@ -220,20 +218,11 @@ def test_needs_come_before_who_needs_them(given_facts: EventFacts) -> None:
             seen.add(image.identity)
 
 
-PAYLOADS = Path(__file__).parent.parent / "payloads"
-
-
 def recorded(host: HostKind) -> Iterator[Event]:
     """The events of all recorded deliveries of a kind of host."""
-    for path in sorted((PAYLOADS / host.value).glob("*.json")):
-        name = path.name.split(".")[0]
-        if path.name.endswith(".event.json"):
-            continue
-        if host is HostKind.GITHUB:
-            event = github.parse(name, path.read_bytes())
-        else:
-            event = gitlab.parse(name.replace("_", " ").title(), path.read_bytes())
-        if not isinstance(event, Ignored | Malformed):
+    for delivery in catalogue.recorded():
+        event = delivery.parse()
+        if delivery.host is host and not isinstance(event, Ignored | Malformed):
             yield event
 
 

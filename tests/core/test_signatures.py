@@ -55,6 +55,21 @@ def signed(headers: dict[str, str] | None = None, now: float = STANDARD_TIME) ->
     return ask(HostKind.GITLAB, {**STANDARD, **(headers or {})}, STANDARD_BODY, (), keys, now)
 
 
+def test_gitea_writes_the_same_digest_without_its_name() -> None:
+    digest = GITHUB_SIGNATURE.removeprefix("sha256=")
+    secrets = (b"another secret of today", GITHUB_SECRET)
+
+    def passes(headers: dict[str, str], body: bytes = GITHUB_BODY) -> bool:
+        return ask(HostKind.GITEA, headers, body, secrets, ())
+
+    assert passes({"x-gitea-signature": digest})
+    assert not passes({"x-gitea-signature": digest}, GITHUB_BODY + b"!")
+    assert not ask(HostKind.GITEA, {"x-gitea-signature": digest}, GITHUB_BODY, secrets[:1], ())
+    for wrong in ("", GITHUB_SIGNATURE, digest.upper(), digest[:-1], digest + "\n", "é" * 64):
+        assert not passes({"x-gitea-signature": wrong})
+    assert not passes({"x-hub-signature": "sha1=" + "0" * 40})
+
+
 def test_githubs_own_vector_passes() -> None:
     assert github({"x-hub-signature-256": GITHUB_SIGNATURE}, GITHUB_BODY)
 
@@ -199,7 +214,7 @@ def test_a_signing_key_has_its_form(text: bytes, words: str) -> None:
 @given(
     st.sampled_from(list(HostKind)),
     st.dictionaries(
-        st.sampled_from(["x-hub-signature-256", "x-gitlab-token", *STANDARD]),
+        st.sampled_from(["x-hub-signature-256", "x-gitlab-token", "x-gitea-signature", *STANDARD]),
         st.text() | st.binary().map(lambda b: b.decode("latin-1")),
     ),
     st.binary(),

@@ -9,9 +9,10 @@ import pytest
 
 from bot.core.ids import HostKind
 from tests.doctor.site import Site, sited
+from tests.fakes.githost.host import PLAYED
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def site(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:

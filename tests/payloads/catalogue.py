@@ -1,4 +1,4 @@
-"""The recorded deliveries of both hosts and what each of them means.
+"""The recorded deliveries of all hosts and what each of them means.
 
 `<host>/<event>.<case>.json` is a body as the host sends it, `….event.json` beside it what the
 codec must make of it. After a wanted change, and with a look at the difference:
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bot.core.events import Parsed
 from bot.core.ids import HostKind
+from bot.hosts.gitea import codec as gitea
 from bot.hosts.github import codec as github
 from bot.hosts.gitlab import codec as gitlab
 
@@ -23,6 +24,7 @@ HERE = Path(__file__).parent
 PARSERS: dict[HostKind, Callable[[str, bytes], Parsed]] = {
     HostKind.GITHUB: github.parse,
     HostKind.GITLAB: gitlab.parse,
+    HostKind.GITEA: gitea.parse,
 }
 
 

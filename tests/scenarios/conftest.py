@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind
+from tests.fakes.githost.host import PLAYED
 from tests.scenarios.talk import Talk
 from tests.scenarios.web_process import (
     Receiver,
@@ -17,7 +18,7 @@ from tests.scenarios.web_process import (
 from tests.scenarios.world import World, opened
 
 
-@pytest.fixture(params=list(HostKind))
+@pytest.fixture(params=PLAYED)
 def kind(request: pytest.FixtureRequest) -> HostKind:
     """Each scenario is played on both hosts."""
     found: HostKind = request.param

@@ -13,6 +13,7 @@ from bot.registry.client import RegistryClient
 from bot.registry.transport import Endpoint
 from tests.fakes.clock import HandClock
 from tests.fakes.executor_memory import Fail
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess
 from tests.needs import need
 from tests.registry.images import make_image, push
@@ -90,7 +91,7 @@ def test_rerun_of_a_commit_that_was_left_behind_builds_nothing(world: World) -> 
     assert "ci/test is no check of ours" in reasons
 
 
-@pytest.mark.parametrize("host", list(HostKind))
+@pytest.mark.parametrize("host", PLAYED)
 def test_build_by_command_builds_the_named_image_again(host: HostKind, tmp_path: Path) -> None:
     with opened(host, tmp_path) as world:
         sha = world.push(FILES)
@@ -102,7 +103,7 @@ def test_build_by_command_builds_the_named_image_again(host: HostKind, tmp_path:
         assert world.state(sha) == "success"
 
 
-@pytest.mark.parametrize("host", list(HostKind))
+@pytest.mark.parametrize("host", PLAYED)
 def test_tags_in_a_real_registry(host: HostKind, tmp_path: Path) -> None:
     need(PROGRAM, GET)
     with RegistryProcess(tmp_path / "registry") as process:

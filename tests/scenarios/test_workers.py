@@ -13,6 +13,7 @@ from bot.ports import AttemptSpec
 from tests.contract.databases import postgres_server
 from tests.fakes.executor_memory import Hold
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.postgres_process import PostgresProcess
 from tests.fakes.registry_memory import nothing
 from tests.scenarios.stops import stopping, until_stopped
@@ -178,7 +179,7 @@ def test_two_workers_side_by_side(
 
         open_store(url, create=True).close()
     chance = random.Random(seed)
-    kind = list(HostKind)[seed % 2]
+    kind = PLAYED[seed % 2]
     with opened(kind, tmp_path, url) as world:
         world.host.faults.add(
             Fault("answer", method="POST", path="/statuses/", status=502, count=3)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from bot.core.ids import HostKind
 from tests.fakes.githost.faults import Faults
@@ -44,6 +44,9 @@ from tests.fakes.githost.model import (
 )
 from tests.fakes.githost.server import HostServer, Record
 from tests.fakes.githost.web import Answer, Asked, Json
+
+PLAYED: Final = (HostKind.GITHUB, HostKind.GITLAB)
+"""The kinds that this stands in for. A Gitea is run for real: `tests/gitea`."""
 
 
 class FakeHost:
