@@ -15,6 +15,7 @@ from bot.core.hostfacts import (
     Installation,
     RepositoryAccess,
 )
+from bot.core.hostneeds import Permission
 from bot.core.ids import HostKind
 
 SKEW_SECONDS = 60.0
@@ -110,16 +111,25 @@ def app(source: Source, found: AppFacts) -> list[Finding]:
     needed = hostneeds.github_permissions(checks=checks)
     about = About(source.name, "App permissions")
     lacking = hostneeds.lacking(needed, found.permissions)
-    asked = [
-        about.fail(
-            f"the App does not ask for {hostneeds.permission_names(lacking)}",
+    asked = about.ok(hostneeds.permission_names(needed))
+    if lacking:
+        asked = _lacking(
+            about,
+            "the App does not ask for",
+            lacking,
             "set it in the App's settings under Permissions & events, then accept it where the "
             "App is installed",
         )
-        if lacking
-        else about.ok(hostneeds.permission_names(needed))
-    ]
-    return [*asked, _app_events(source, found, checks=checks), *_installations(source, found)]
+    return [asked, _app_events(source, found, checks=checks), *_installations(source, found)]
+
+
+def _lacking(about: About, what: str, lacking: Sequence[Permission], remedy: str) -> Finding:
+    """A failure, or a warning where the bot does without and something is lost."""
+    text = f"{what} {hostneeds.permission_names(lacking)}"
+    if any(one.needed for one in lacking):
+        return about.fail(text, remedy)
+    lost = "; ".join(one.use for one in lacking)
+    return about.warn(f"{text}; it is for {lost}", remedy)
 
 
 def _app_events(source: Source, found: AppFacts, *, checks: bool) -> Finding:
@@ -155,9 +165,8 @@ def _installation(source: Source, found: Installation) -> Finding:
     needed = hostneeds.github_permissions(checks=source.reports == "checks")
     lacking = hostneeds.lacking(needed, found.permissions)
     if lacking:
-        text = f"not granted: {hostneeds.permission_names(lacking)}"
         remedy = "an owner of the account must accept the App's new permissions (Installed Apps)"
-        return about.fail(text, remedy)
+        return _lacking(about, "not granted:", lacking, remedy)
     return about.ok("all permissions granted")
 
 

@@ -17,12 +17,14 @@ Access = Literal["read", "write"]
 @dataclass(frozen=True, slots=True)
 class Permission:
     """One permission of a GitHub App or fine-grained token: its name in the API, as GitHub's pages
-    show it, and what it is used for."""
+    show it, and what it is used for. `needed`: without it the bot does not work; else `use` says
+    what is lost."""
 
     key: str
     title: str
     access: Access
     use: str
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,18 @@ GITHUB_PERMISSIONS: Final = (
         "reactions and answers to comments on pull requests (GitHub files these under issues)",
     ),
     Permission(
+        "merge_queues",
+        "Merge queues",
+        "read",
+        "the event *merge group* of an App; nothing is asked with it",
+        needed=False,
+    ),
+    Permission(
         "metadata", "Metadata", "read", "always on; repositories and the role of a commenter"
     ),
 )
+"""An App may subscribe to an event only with the permission that goes with it:
+https://docs.github.com/en/webhooks/webhook-events-and-payloads"""
 HOOKS: Final = Permission(
     "repository_hooks",
     "Webhooks",

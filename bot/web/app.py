@@ -56,7 +56,7 @@ def create_app(
     for pages in blueprints:
         app.register_blueprint(pages)
     app.extensions[WRITER] = writer
-    app.after_request(_secure)
+    app.after_request(secure)
     app.register_error_handler(HTTPException, _plain)
     return app
 
@@ -67,7 +67,7 @@ def writer_of(app: Flask) -> InboxWriter:
     return writer
 
 
-def _secure(response: Response) -> Response:
+def secure(response: Response) -> Response:
     present = {name.lower() for name, _ in response.headers}
     response.headers.extend([h for h in SECURITY_HEADERS.items() if h[0].lower() not in present])
     return response

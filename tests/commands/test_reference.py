@@ -15,8 +15,8 @@ from tests.commands.running import ROOT, pushwright
 
 COMMANDS = reference.commands()
 NAMES = ["serve", "web", "worker", "migrate", "check-config", "plan", "tags", "commands",
-         "render-pod", "build", "deliveries", "replay", "logs", "cancel", "doctor",
-         "hooks"]  # fmt: skip
+         "render-pod", "build", "deliveries", "replay", "logs", "cancel", "setup",
+         "doctor", "hooks"]  # fmt: skip
 
 
 def test_the_commands_are_these() -> None:

@@ -235,7 +235,8 @@ def test_a_classic_token_has_scopes(github: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "lacking", [one.key for one in GITHUB_PERMISSIONS if one.key != "metadata"]
+    "lacking",
+    [one.key for one in GITHUB_PERMISSIONS if one.needed and one.key != "metadata"],
 )
 def test_a_fine_grained_token_is_tried_out_and_nothing_is_written(
     github: Stage, lacking: str

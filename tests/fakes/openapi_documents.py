@@ -38,6 +38,7 @@ GET_IT = "install npm, then run: python -m tests.fakes.openapi_documents"
 
 _NEEDED = (
     "/app",
+    "/app-manifests/{code}/conversions",
     "/app/hook/config",
     "/app/hook/deliveries",
     "/app/installations",

@@ -102,11 +102,12 @@ class GitHubRequests:
         self,
         verb: Verb,
         path: str,
-        auth: github.Auth.Auth,
+        auth: github.Auth.Auth | None,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """One request, exactly one attempt. `path` begins behind the API's root."""
+        """One request, exactly one attempt. `path` begins behind the API's root. `auth` None: as
+        nobody."""
         what = f"{verb} {path}"
         requester = self._github.requester.withAuth(auth)
         try:
@@ -122,7 +123,7 @@ class GitHubRequests:
             reason = type(error).__name__
             raise Permanent(f"GitHub: {what}: the client refused it ({reason})") from error
         if status >= 400:
-            _refuse(status, headers, text, what, auth.token)
+            _refuse(status, headers, text, what, auth.token if auth else "")
         return Answer(text, f"GitHub: {what}", http_date(headers.get("date", "")), headers)
 
 

@@ -14,6 +14,7 @@ from tests.fakes.githost.github_apps import Apps
 from tests.fakes.githost.github_checks import Checks
 from tests.fakes.githost.github_code import Code
 from tests.fakes.githost.github_hooks import Webhooks
+from tests.fakes.githost.github_manifests import Manifests
 from tests.fakes.githost.github_shapes import Shapes
 from tests.fakes.githost.github_talk import Talk
 from tests.fakes.githost.hooks import Hooks
@@ -52,6 +53,9 @@ class GitHubApi:
         self._limits = limits
         self._shapes = shapes
         self._apps = Apps(world, shapes, hooks)
+        self.manifests = Manifests(world, shapes)
+        convert = "/app-manifests/{code}/conversions"
+        self._conversion = Route("POST", convert, self.manifests.convert)
         code, talk, checks = Code(shapes), Talk(world, shapes), Checks(world, shapes)
         webhooks = Webhooks(world, shapes, hooks)
         told = (*talk.routes(), *checks.routes())
@@ -84,6 +88,8 @@ class GitHubApi:
 
     def _route(self, asked: Asked) -> Answer:
         scheme, _, value = asked.headers.get("authorization", "").partition(" ")
+        if (code := self._conversion.match(asked.method, asked.path)) is not None:
+            return self.manifests.convert(asked, **code)
         for route in self._apps.routes():
             found = route.match(asked.method, asked.path)
             if found is not None:

@@ -24,6 +24,7 @@ from tests.fakes.githost.faults import Faults
 from tests.fakes.githost.githttp import GitHttp
 from tests.fakes.githost.github_api import GitHubApi
 from tests.fakes.githost.github_events import GitHubEvents
+from tests.fakes.githost.github_manifests import Manifests
 from tests.fakes.githost.github_shapes import Shapes
 from tests.fakes.githost.gitlab_api import GitLabApi
 from tests.fakes.githost.gitlab_events import GitLabEvents
@@ -82,8 +83,10 @@ class FakeHost:
         if github:
             shapes = Shapes(self.world, self.url, self.api_url)
             self._events = GitHubEvents(shapes)
-            self._api = GitHubApi(self.world, shapes, self.limits, self.hooks)
+            self._api = api = GitHubApi(self.world, shapes, self.limits, self.hooks)
+            self.manifests: Manifests | None = api.manifests
         else:
+            self.manifests = None
             projects = GitLabShapes(self.world, self.url)
             self._events = GitLabEvents(projects)
             self._api = GitLabApi(self.world, projects, self.limits, self.hooks)
@@ -123,7 +126,8 @@ class FakeHost:
 
     def _answer(self, asked: Asked) -> Answer:
         if not asked.path.startswith(self.api_path + "/"):
-            return self._git.answer(asked)
+            page = self.manifests.page(asked) if self.manifests else None
+            return page or self._git.answer(asked)
         asked.path = asked.path.removeprefix(self.api_path)
         if self.check is not None and (wrong := self.check(asked)):
             self.violations.append(wrong)

@@ -106,6 +106,7 @@ APP_PERMISSIONS = {
     "checks": "write",
     "pull_requests": "read",
     "issues": "write",
+    "merge_queues": "read",
     "metadata": "read",
 }
 
