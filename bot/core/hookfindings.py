@@ -47,6 +47,10 @@ def app_hook(source: Source, wanted: WantedHook, hook: FoundHook | None) -> Find
         return about.fail("the App has no webhook", f"{settings}: {wanted.url}")
     if not ours(wanted, [hook]):
         return about.fail(f"it goes to {hook.url}", f"{settings}: {wanted.url}")
+    if not hook.looked and not faults(wanted, hook):
+        # GitHub tells of an App's webhook everything but whether it is active.
+        text = f"{hook.url}, but GitHub sent nothing to it of late: it may be switched off"
+        return about.unknown(text, "see that Active is ticked in the App's settings under Webhook")
     return hook_finding(about, wanted, hook, settings)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
+from bot.core import hostneeds
 from bot.core.findings import Result
 from bot.core.ids import HostKind
 from tests.contract.test_githost_app import pair
 from tests.doctor.site import Site
 from tests.fakes.githost.faults import Fault
-from tests.fakes.githost.model import Hook
+from tests.fakes.githost.hooks import Delivery
+from tests.fakes.githost.model import App, Hook
 from tests.fakes.githost.stage import APP_PERMISSIONS
 
 OK, WARN, FAIL, UNKNOWN = Result.OK, Result.WARN, Result.FAIL, Result.UNKNOWN
@@ -163,15 +167,86 @@ def keys() -> tuple[str, str]:
     return pair()
 
 
-def test_a_github_app(github: Site, keys: tuple[str, str]) -> None:
+@pytest.fixture
+def app(github: Site, keys: tuple[str, str]) -> App:
+    """The site's source as an App with all that it needs, whose webhook works."""
     (github.folder / "key.pem").write_text(keys[0])
-    app = github.host.create_app(keys[1], dict(APP_PERMISSIONS))
-    installation = github.host.install(app, github.fake)
+    made = github.host.create_app(keys[1], dict(APP_PERMISSIONS))
+    github.host.install(made, github.fake)
     del github.source["token-file"]
-    github.source["app"] = {"id": str(app.id), "private-key-file": "key.pem"}
+    github.source["app"] = {"id": str(made.id), "private-key-file": "key.pem"}
     github.write()
-    app.events = ("push", "pull_request", "issue_comment", "commit_comment", "merge_group")
-    app.hook = Hook(1, github.hook.url, "x", ("*",))
+    made.events = ("push", "pull_request", "issue_comment", "commit_comment", "merge_group")
+    made.hook = Hook(1, github.hook.url, "x", ("*",))
+    answered(github, made.hook, 202)
+    return made
+
+
+def answered(github: Site, hook: Hook, *codes: int) -> None:
+    """What was sent to the webhook, oldest first."""
+    for code in codes:
+        delivery = Delivery(str(uuid.uuid4()), "push", hook, github.fake.id, {})
+        delivery.answers.append(code)
+        github.host.hooks.deliveries.append(delivery)
+
+
+APP_HOOK = ("forge", "App webhook")
+
+
+@pytest.mark.parametrize("kind", ["none", "no secret", "other secret", "silent", "failing", "tls"])
+def test_what_is_wrong_with_the_webhook_of_an_app(github: Site, app: App, kind: str) -> None:
+    settings, hook = "set it in the App's settings under Webhook", app.hook
+    assert hook is not None
+    match kind:
+        case "none":
+            app.hook = None
+            wanted = FAIL, "the App has no webhook", f"{settings}: {github.hook.url}"
+        case "no secret":
+            hook.secret = None
+            wanted = FAIL, "it has no secret", settings
+        case "other secret":
+            answered(github, hook, 401)
+            text = "the last delivery was answered 401: its secret is not the one in the file"
+            wanted = FAIL, text, settings
+        case "silent":
+            github.host.hooks.deliveries.clear()
+            text = f"{hook.url}, but GitHub sent nothing to it of late: it may be switched off"
+            remedy = "see that Active is ticked in the App's settings under Webhook"
+            wanted = UNKNOWN, text, remedy
+        case "failing":
+            answered(github, hook, 503, 503, 0)
+            text = "3 of the last 4 deliveries failed, the newest with no answer"
+            remedy = (
+                "see whether `public-url` can be reached from the host, and the web process's log"
+            )
+            wanted = WARN, text, remedy
+        case _:
+            secure = github.hook.url.replace("http://", "https://")
+            github.write(**{"public-url": secure.removesuffix("/webhooks/forge")})
+            hook.url, hook.verify_tls = secure, False
+            wanted = WARN, "it does not verify the certificate", settings
+    assert github.doctor()[APP_HOOK] == wanted
+
+
+def test_each_permission_and_event_of_an_app_is_named(github: Site, app: App) -> None:
+    for one in hostneeds.github_permissions(checks=False):
+        if one.key == "metadata":
+            continue
+        app.permissions = {k: v for k, v in APP_PERMISSIONS.items() if k != one.key}
+        result, text, _ = github.doctor()["forge", "App permissions"]
+        assert result is (FAIL if one.needed else WARN)
+        assert text.startswith(f"the App does not ask for {one.title}: {one.access}")
+    app.permissions = dict(APP_PERMISSIONS)
+    for event in hostneeds.GITHUB_EVENTS:
+        app.events = tuple(one.key for one in hostneeds.GITHUB_EVENTS if one != event)
+        result, text, _ = github.doctor()["forge", "App events"]
+        assert result is (FAIL if event.needed else WARN)
+        assert text.startswith(f"not subscribed to: {event.title}")
+
+
+def test_a_github_app(github: Site, app: App) -> None:
+    [installation] = app.installations
+    assert app.hook is not None
     found = github.doctor()
     for check in ("credential", "App permissions", "App events", "App webhook"):
         assert found["forge", check][0] is OK, found["forge", check]
