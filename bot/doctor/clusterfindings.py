@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.core.findings import About, Finding
+from bot.doctor.affinity import in_affinity, required
 from bot.doctor.quantities import amounts, pod_asks, shown_all
 from bot.executors.kubernetes.manifest import DOCKERD
 from bot.executors.kubernetes.reading import line_of, mapping, mappings, text_of
@@ -33,6 +34,10 @@ OLDEST = (1, 29)
 """Native sidecars: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/"""
 
 _LEVEL = "pod-security.kubernetes.io/enforce"
+_LABEL_NODES = (
+    "label a node so, tolerate its taint, or mend kubernetes.node-selector, "
+    "untrusted.node-selector and the affinity of kubernetes.pod"
+)
 _OTHERS = "who may read it can tell: run doctor with an administrator's kubeconfig"
 
 
@@ -157,8 +162,8 @@ def _room(found: Json, asked: Mapping[str, Decimal]) -> tuple[int | None, str]:
 
 
 def nodes(name: str, found: Json | Hidden, pod: Json) -> Finding:
-    """Whether any node could ever take a build pod, by its selector, taints and size. What runs
-    there now is not counted."""
+    """Whether any node could ever take a build pod, by its selector, affinity, taints and size.
+    What runs there now is not counted."""
     about = About("cluster", f"nodes for {name}")
     if isinstance(found, Hidden):
         return about.unknown(found.why, _OTHERS)
@@ -166,11 +171,11 @@ def nodes(name: str, found: Json | Hidden, pod: Json) -> Finding:
     every = mappings(found.get("items"))
     chosen = [one for one in every if _selected(one, spec)]
     if not chosen:
-        selector = ", ".join(f"{k}={v}" for k, v in mapping(spec.get("nodeSelector")).items())
-        text = f"none of {len(every)} nodes is free for builds ({selector or 'all are tainted'})"
-        return about.fail(
-            text, "label a node so, tolerate its taint, or mend kubernetes.node-selector"
-        )
+        asked = [f"{k}={v}" for k, v in mapping(spec.get("nodeSelector")).items()]
+        asked += [] if required(spec) is None else ["node affinity"]
+        why = ", ".join(asked) or "all are tainted"
+        text = f"none of {len(every)} nodes is free for builds ({why})"
+        return about.fail(text, _LABEL_NODES)
     fitting = [one for one in chosen if _fits(one, asks)]
     if fitting:
         return about.ok(f"{len(fitting)} of {len(every)} could take a build ({shown_all(asks)})")
@@ -189,6 +194,8 @@ def _selected(node: Json, spec: Json) -> bool:
         return False
     inner = mapping(node.get("spec"))
     if inner.get("unschedulable") is True:
+        return False
+    if not in_affinity(node, spec):
         return False
     tolerations = mappings(spec.get("tolerations"))
     taints = [
