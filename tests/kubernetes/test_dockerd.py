@@ -171,6 +171,8 @@ def test_registries_are_told_to_both_that_read_them() -> None:
         "--insecure-registry=n:80",
         "--insecure-registry=http://n:80",
     ]
+    insecure = hosts_toml("reg.test:5000", ["http://m.test"], insecure=True)
+    assert insecure.startswith('server = "http://reg.test:5000"\n')
     text = hosts_toml("ghcr.io", mirrors["ghcr.io"])
     assert text.startswith('server = "https://ghcr.io"\n')
     assert '[host."https://g.test"]' in text

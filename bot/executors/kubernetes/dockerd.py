@@ -139,10 +139,13 @@ def flags(mirrors: Mapping[str, Sequence[str]], insecure: Sequence[str]) -> list
     return found
 
 
-def hosts_toml(host: str, mirrors: Sequence[str]) -> str:
+def hosts_toml(host: str, mirrors: Sequence[str], *, insecure: bool = False) -> str:
     """The file in which the containerd store looks for mirrors of registries besides Docker Hub.
+    `insecure`: the registry itself, which is asked where no mirror has it, speaks plain HTTP.
     https://github.com/containerd/containerd/blob/main/docs/hosts.md"""
-    server = "https://registry-1.docker.io" if host == "docker.io" else f"https://{host}"
+    server = f"{'http' if insecure else 'https'}://{host}"
+    if host == "docker.io":
+        server = "https://registry-1.docker.io"
     lines = [f"server = {json.dumps(server)}", ""]
     for address in mirrors:
         lines += [f"[host.{json.dumps(address)}]", '  capabilities = ["pull", "resolve"]', ""]

@@ -54,7 +54,8 @@ def build_secret(
     recipe = _recipe(spec, settings, redacted, own_ca=SOURCE_CA in files)
     files["recipe.json"] = json.dumps(recipe)
     for host, mirrors in settings.network.mirrors.items():
-        files[hosts_key(host)] = dockerd.hosts_toml(host, mirrors)
+        plain = host in settings.network.insecure
+        files[hosts_key(host)] = dockerd.hosts_toml(host, mirrors, insecure=plain)
     encoded = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
     if sum(map(len, encoded.values())) > _LIMIT:
         raise PodMistake("recipe and credentials are over the 1 MiB that a Secret holds")
