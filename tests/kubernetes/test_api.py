@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.clock import SystemClock
-from bot.executors.kubernetes.api import Api, pods_path
+from bot.executors.kubernetes.api import USUAL, Api, Bounds, pods_path
 from bot.executors.kubernetes.connection import Connection
 from bot.ports import Temporary
 
@@ -24,12 +26,42 @@ CALLS: dict[str, Callable[[Api], object]] = {
 }
 
 
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Says nothing of what it is asked."""
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    do_GET = do_POST = do_PATCH = do_DELETE = lambda self: self.answer()  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
+        pass
+
+
+@contextlib.contextmanager
+def asking(handler: type[Answering], folder: Path, bounds: Bounds = USUAL) -> Iterator[Api]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config = {
+            "clusters": [{"name": "c", "cluster": {"server": _address(server)}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        connection = Connection(str(path), SystemClock())
+        yield Api(connection, SystemClock(), bounds)
+        connection.close()
+        server.shutdown()
+
+
 @pytest.fixture(params=[(302, b""), (302, b"{}"), (303, b"<p>sign in</p>"), (200, b"")])
 def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
     """Behind a proxy that answers itself."""
     code, body = request.param
 
-    class Proxy(http.server.BaseHTTPRequestHandler):
+    class Proxy(Answering):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.send_response(code)
@@ -38,25 +70,8 @@ def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the library's names
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        config = {
-            "clusters": [{"name": "c", "cluster": {"server": _address(server)}}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        path = tmp_path / "kubeconfig"
-        path.write_text(json.dumps(config))
-        connection = Connection(str(path), SystemClock())
-        yield Api(connection, SystemClock())
-        connection.close()
-        server.shutdown()
+    with asking(Proxy, tmp_path) as api:
+        yield api
 
 
 def _address(server: http.server.HTTPServer) -> str:
@@ -71,5 +86,44 @@ def test_an_answer_that_is_not_the_servers_is_none(api: Api, call: str) -> None:
 
 @pytest.mark.parametrize("api", [(302, b"{}")], indirect=True)
 def test_neither_is_the_log_of_a_page_to_sign_in(api: Api) -> None:
-    with pytest.raises(Temporary), api.stream(f"{POD}/log", {}, 5.0) as pieces:
+    with pytest.raises(Temporary), api.stream(f"{POD}/log", {}, Bounds()) as pieces:
         list(pieces)
+
+
+HEADS = {
+    "of a length": [("Content-Length", "1000000")],
+    "in pieces": [("Transfer-Encoding", "chunked")],
+    "until it closes": [],
+}
+
+
+def dripping(head: list[tuple[str, str]]) -> type[Answering]:
+    """A byte now and then, without an end: never silent for as long as a connection may be."""
+
+    class Drip(Answering):
+        def answer(self) -> None:
+            self.close_connection = True
+            self.send_response(200)
+            for name, value in head:
+                self.send_header(name, value)
+            self.end_headers()
+            piece = b"1\r\n{\r\n" if head and head[0][1] == "chunked" else b"{"
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(piece)
+                    time.sleep(0.05)
+
+    Drip.protocol_version = "HTTP/1.1"
+    return Drip
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_an_answer_that_drips_is_left(head: str, tmp_path: Path) -> None:
+    with asking(dripping(HEADS[head]), tmp_path, Bounds(60.0, 0.5)) as api:
+        with pytest.raises(Temporary, match="took longer than"):
+            api.get(POD)
+        with (
+            pytest.raises(Temporary, match="took longer than"),
+            api.stream(f"{POD}/log", {}, Bounds(60.0, 0.5)) as pieces,
+        ):
+            list(pieces)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.executors.kubernetes.api import Api
+from bot.executors.kubernetes.api import Api, Bounds
 from bot.executors.kubernetes.watch import USUAL, Place, PodWatch
 from bot.ports import Forbidden, Temporary
 from tests.fakes.clock import HandClock
@@ -40,16 +40,18 @@ class Server:
     asked: list[Mapping[str, str]] = field(default_factory=list)
     forbids: bool = False
 
-    def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, object]:
+    def get(self, path: str, query: Mapping[str, str], *, accept: str = "") -> Mapping[str, object]:
         if self.forbids:
             raise Forbidden("pods is forbidden")
         self.lists += 1
         return {"items": list(self.items), "metadata": {"resourceVersion": "10"}}
 
     @contextlib.contextmanager
-    def stream(self, path: str, query: Mapping[str, str], read: float) -> Iterator[Iterator[bytes]]:
+    def stream(
+        self, path: str, query: Mapping[str, str], bounds: Bounds
+    ) -> Iterator[Iterator[bytes]]:
         self.asked.append(query)
-        assert read > float(query["timeoutSeconds"])
+        assert float(query["timeoutSeconds"]) < bounds.silence < bounds.whole
         if not self.watches:
             raise Temporary("it took too long")
         yield iter(self.watches.pop(0))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
@@ -22,8 +24,6 @@ from bot.ports import AdmissionDenied, Clock, Forbidden, NotFound, Permanent, Te
 
 Json = Mapping[str, object]
 CONNECT = 5.0
-READ = 20.0
-"""Seconds; a watch has its own."""
 _PAUSE = 2.0
 """Seconds in which a server that did not answer is not asked again: one has waited for all."""
 _MOST = 64 << 20
@@ -31,6 +31,17 @@ _MOST = 64 << 20
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
 MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds: `silence` without a byte; `whole` for the body of an answer, however it drips."""
+
+    silence: float = 20.0
+    whole: float = 60.0
+
+
+USUAL = Bounds()
 
 
 class Conflict(Permanent):
@@ -48,8 +59,10 @@ class Gone(Permanent):
 class Api:
     """Thread-safe. Paths begin with `/api`; query values are encoded here."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, bounds: Bounds = USUAL) -> None:
+        """`bounds`: of all but streams, which have their own."""
         self._connection = connection
+        self._bounds = bounds
         self._clock = clock
         self._silent_until = 0.0
         self._ahead = 0.0
@@ -84,15 +97,18 @@ class Api:
         self._json("DELETE", path, None, body, {})
 
     @contextlib.contextmanager
-    def stream(self, path: str, query: Mapping[str, str], read: float) -> Iterator[Iterator[bytes]]:
-        """The pieces of a long answer as they come; `read`: seconds of silence that end it.
+    def stream(
+        self, path: str, query: Mapping[str, str], bounds: Bounds
+    ) -> Iterator[Iterator[bytes]]:
+        """The pieces of a long answer as they come.
 
         Raises what `get` does, Temporary also while the pieces are read.
         """
-        response = self._send("GET", path, query, None, {}, read)
+        response = self._send("GET", path, query, None, {}, bounds.silence)
         try:
-            self._accepted("GET", response)
-            yield _pieces(response)
+            with _within(response, bounds.whole):
+                self._accepted("GET", response)
+                yield _pieces(response)
         finally:
             response.close()
 
@@ -106,10 +122,12 @@ class Api:
         body: Json | None,
         more: Mapping[str, str],
     ) -> Json:
-        response = self._send(method, path, query, body, more, READ)
+        response = self._send(method, path, query, body, more, self._bounds.silence)
         try:
-            self._accepted(method, response)
-            return _document(b"".join(_pieces(response)))
+            with _within(response, self._bounds.whole):
+                self._accepted(method, response)
+                data = b"".join(_pieces(response))
+            return _document(data)
         finally:
             response.close()  # what was read to its end is in the pool again already
 
@@ -151,7 +169,7 @@ class Api:
                 preload_content=False,
             )
         except (HTTPError, OSError) as error:
-            if read == READ or not isinstance(error, ReadTimeoutError):
+            if read == self._bounds.silence or not isinstance(error, ReadTimeoutError):
                 self._silent_until = self._clock.monotonic() + _PAUSE
             raise Temporary(f"the cluster at {way.host} does not answer: {_told(error)}") from error
 
@@ -187,6 +205,33 @@ def events_path(namespace: str) -> str:
 def _path(namespace: str, kind: str, name: str) -> str:
     end = f"/{quote(name, safe='')}" if name else ""
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{kind}{end}"
+
+
+@contextlib.contextmanager
+def _within(response: urllib3.BaseHTTPResponse, seconds: float) -> Iterator[None]:
+    """Lets the connection go after so long: a read that gets a byte now and then never ends by
+    itself. Raises Temporary, also where what came looks whole."""
+    over = threading.Event()
+
+    def cut() -> None:
+        over.set()
+        with contextlib.suppress(ValueError, RuntimeError, OSError):  # it is read to its end
+            response.shutdown()
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    late = Temporary(f"the cluster's answer took longer than {seconds:.0f} s")
+    try:
+        yield
+    except Temporary as error:
+        if over.is_set():
+            raise late from error
+        raise
+    finally:
+        timer.cancel()
+    if over.is_set():
+        raise late
 
 
 def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

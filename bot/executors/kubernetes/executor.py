@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.core.builds import LogLine, NotThere, Observation, Pending, Running
 from bot.core.podsettings import Kubernetes, PodMistake, refusal
-from bot.executors.kubernetes.api import Api, Conflict, events_path, pods_path
+from bot.executors.kubernetes.api import Api, Bounds, Conflict, events_path, pods_path
 from bot.executors.kubernetes.hints import Hints
 from bot.executors.kubernetes.inputs import Credentials
 from bot.executors.kubernetes.leftovers import Leftovers
@@ -34,8 +34,8 @@ Pod = Mapping[str, object]
 
 _FIRST_LIST = 20.0
 """Seconds that a look waits for the first list of pods."""
-_LOG_READ = 10.0
-"""Seconds; a result waits for its log, but not for a node that is gone."""
+_LOG_READ = Bounds(10.0, 30.0)
+"""A result waits for its log, but not for a node that is gone."""
 _LOG_PAUSE = 60.0
 """Seconds in which a log that could not be read is not asked for again."""
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from bot.executors.kubernetes.api import METADATA, Api, Conflict, pods_path, secrets_path
 from bot.executors.kubernetes.manifest import owner_patch
 from bot.executors.kubernetes.names import attempt_name, selector
+from bot.executors.kubernetes.pages import Ask, listed
 from bot.executors.kubernetes.podstatus import read_pod
-from bot.executors.kubernetes.reading import mapping, mappings, seconds_of, text_of
+from bot.executors.kubernetes.reading import mapping, seconds_of, text_of
 from bot.executors.kubernetes.watch import Place
 from bot.ports import Clock, NotFound
 
@@ -43,14 +44,8 @@ class Leftovers:
 
     def _secrets(self, place: Place) -> Sequence[Json]:
         """Metadata alone."""
-        query = {"labelSelector": selector(place.instance), "limit": "500"}
-        found: list[Json] = []
-        while True:
-            page = self._api.get(secrets_path(place.namespace), query, accept=METADATA)
-            found += mappings(page.get("items"))
-            query["continue"] = text_of(mapping(page.get("metadata")).get("continue"))
-            if not query["continue"]:
-                return found
+        ask = Ask(secrets_path(place.namespace), selector(place.instance), METADATA)
+        return listed(self._api, self._clock, ask)[0]
 
     def _secret(self, place: Place, secret: Json) -> None:
         about, name = mapping(secret.get("metadata")), _name(secret)

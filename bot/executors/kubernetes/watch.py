@@ -13,16 +13,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.executors.kubernetes.api import Api, Gone, pods_path
+from bot.executors.kubernetes.api import Api, Bounds, Gone, pods_path
 from bot.executors.kubernetes.logs import whole_lines
 from bot.executors.kubernetes.names import attempt_name, selector
+from bot.executors.kubernetes.pages import Ask, listed
 from bot.executors.kubernetes.reading import mapping, mappings, number_of, text_of
 from bot.executors.kubernetes.refusals import lacking
 from bot.ports import Clock, Forbidden, HostError, Temporary
 
 LOG = logging.getLogger("pushwright.kubernetes")
 
-_PAGE = 500
 _LINE = 4 << 20
 
 Pod = Mapping[str, object]
@@ -164,17 +164,9 @@ class PodWatch:
         self._wake()
 
     def _listing(self, place: Place) -> tuple[dict[str, Pod], str]:
-        found: dict[str, Pod] = {}
-        query = {"labelSelector": selector(place.instance), "limit": str(_PAGE)}
-        while True:
-            page = self._api.get(pods_path(place.namespace), query)
-            for pod in mappings(page.get("items")):
-                found[text_of(mapping(pod.get("metadata")).get("name"))] = _trimmed(pod)
-            about = mapping(page.get("metadata"))
-            rest = text_of(about.get("continue"))
-            if not rest:
-                return found, text_of(about.get("resourceVersion"))
-            query["continue"] = rest
+        ask = Ask(pods_path(place.namespace), selector(place.instance))
+        found, version = listed(self._api, self._clock, ask, _trimmed)
+        return {text_of(mapping(pod.get("metadata")).get("name")): pod for pod in found}, version
 
     def _follow(self, place: Place) -> None:
         query = {
@@ -184,7 +176,9 @@ class PodWatch:
             "resourceVersion": self._version,
             "timeoutSeconds": str(max(1, int(self._rhythm.watch * random.uniform(0.8, 1.0)))),  # noqa: S311
         }
-        with self._api.stream(pods_path(place.namespace), query, self._rhythm.silence) as pieces:
+        # The server ends it; one that never does, and still sends something, is left all the same.
+        bounds = Bounds(self._rhythm.silence, 2 * self._rhythm.fresh)
+        with self._api.stream(pods_path(place.namespace), query, bounds) as pieces:
             self._heard()
             for line in whole_lines(self._counted(pieces), _LINE):
                 self._take(line)
