@@ -26,7 +26,7 @@ ROLES = Key(
     "roles",
     _BY_COMMAND,
     "The role that a command needs. None goes below what steers builds: write.",
-    "as [chatops](chatops.md) lists them",
+    "[as listed](administrators.md#who-may-command)",
 )
 BOTS = Key(
     "bots",

@@ -1,5 +1,5 @@
 """The commands that people write in comments: one table, from which the parser, the help, the
-documentation and the permission checks come (`docs/chatops.md`)."""
+documentation and the permission checks come (`docs/contributors.md`)."""
 
 from __future__ import annotations
 

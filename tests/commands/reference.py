@@ -1,4 +1,5 @@
-"""Writes what `docs/commands.md`, `docs/settings.md` and `docs/chatops.md` say of arguments,
+"""Writes what `docs/commands.md`, `docs/settings.md` and the pages for
+contributors, maintainers and administrators say of arguments,
 settings and commands in comments:
 `python -m tests.commands.reference`. The prose around it is written by hand."""
 
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from bot.cli import make_parser
 from bot.core import hostneeds
-from bot.core.commands import TABLE
+from bot.core.commands import MAINTAIN_FOR_REQUIRED, TABLE
+from bot.core.ids import Role
 from bot.settings import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,7 +40,9 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
     yield DOCS / "settings.md", "settings", _settings()
     yield DOCS / "git-hosts.md", "permissions", _permissions()
     yield DOCS / "git-hosts.md", "events", _events()
-    yield DOCS / "chatops.md", "table", _table()
+    yield DOCS / "contributors.md", "table", _table()
+    yield DOCS / "maintainers.md", "roles", _roles()
+    yield DOCS / "administrators.md", "floors", _floors()
 
 
 def _command(parser: argparse.ArgumentParser) -> str:
@@ -76,6 +80,30 @@ def _table() -> str:
         usage = spec.usage.replace("|", "\\|")
         rows.append(f"| `{usage}`{also} | {spec.help} | {who} | {where} |\n")
     return "| command | | who | on |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def _roles() -> str:
+    """What each role may beyond those above it."""
+    rows = []
+    for name, wanted in (("anybody", Role.NONE), *((str(role), role) for role in list(Role)[1:])):
+        mine = [f"`/{spec.name}`" for spec in TABLE if spec.role == wanted]
+        if wanted is MAINTAIN_FOR_REQUIRED:
+            mine.append("`/skip` of an image that is `required`")
+        if mine:
+            rows.append(f"| {name} | {', '.join(mine)} |\n")
+        if wanted is Role.READ:
+            own = [f"`/{spec.name}`" for spec in TABLE if spec.author]
+            rows.append(f"| author | {', '.join(own)} |\n")
+    return "| role | may |\n|---|---|\n" + "".join(rows)
+
+
+def _floors() -> str:
+    """How far an administrator's table can go down."""
+    rows = [
+        f"| `{spec.name}` | {spec.role}{', author' if spec.author else ''} | {spec.floor} |\n"
+        for spec in TABLE
+    ]
+    return "| command | who, unless set | least that can be set |\n|---|---|---|\n" + "".join(rows)
 
 
 def _settings() -> str:

@@ -31,3 +31,11 @@ def test_links(page: Path) -> None:
         assert found.exists(), target
         if anchor and found.suffix == ".md":
             assert anchor in _anchors(found), target
+
+
+def test_the_index_has_every_page() -> None:
+    """And the README leads to the index."""
+    index = ROOT / "docs" / "README.md"
+    shown = set(re.findall(r"\]\(([\w.-]+\.md)\)", index.read_text()))
+    assert shown == {page.name for page in (ROOT / "docs").glob("*.md")} - {index.name}
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text()
