@@ -23,6 +23,7 @@ from bot.ports import Forbidden, GitHost, Registry, Temporary
 from bot.promoting import Promoter
 from bot.records import Delivery, LeasedRepository
 from bot.scene import NotYet, Scene
+from bot.talking import Receipt
 from bot.telemetry import fields
 
 LOG = logging.getLogger("pushwright.commanding")
@@ -36,6 +37,7 @@ class Commander:
     def __init__(self, ports: Ports, registry: Registry) -> None:
         self._ports = ports
         self._registry = registry
+        self._receipt = Receipt(ports)
 
     def handle(self, delivery: Delivery, event: CommentCreated) -> None:
         heard = self._heard(delivery, event)
@@ -51,6 +53,8 @@ class Commander:
         if over is not None:
             self._finish(delivery, over)
             return
+        if heard.takes_reactions:
+            self._receipt.show(delivery, event.repository, heard.spot)
         leased = store.lease_repository(row.id, clock.now(), LEASE)
         if leased is None:
             text = "its repository is busy"

@@ -49,6 +49,11 @@ class Heard:
     def place(self) -> Place:
         return Place.COMMIT if self.event.number is None else Place.REQUEST
 
+    @property
+    def takes_reactions(self) -> bool:
+        """GitLab has none on commits: https://docs.gitlab.com/api/emoji_reactions/"""
+        return self.place is Place.REQUEST or self.source.kind is not HostKind.GITLAB
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
@@ -83,7 +88,7 @@ def obeyed(
     ]
     good = [one for one in done if not isinstance(one.act, Refuse)]
     notes = [_told(one) for one in good] + [_why(one) for one in wrong]
-    reacts = present.request is not None or heard.source.kind is not HostKind.GITLAB
+    reacts = heard.takes_reactions
     replies = _replies(heard, good, wrong)
     if not reacts and not replies:
         replies = (_reply(heard, _answer_mark(heard), [answers.accepted(notes)]),)

@@ -1,16 +1,20 @@
-"""What the bot says to people: reactions first, then comments; serial per comment, paced per
-credential, written again until the host took them or says that it never will.
+"""What the bot says to people: that a comment was read, at once; what came of it, by a reaction;
+then comments. Serial per comment, paced per credential, written again until the host took them or
+says that it never will.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
 
+from bot.core.conversation import Reaction, Spot
+from bot.core.events import Repository
 from bot.core.ids import SourceName
 from bot.flow import Ports
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Temporary
-from bot.records import LeaseLost, RepositoryRow
+from bot.records import Delivery, LeaseLost, RepositoryRow
 from bot.records_talk import WantedReaction, WantedReply
 from bot.telemetry import fields
 
@@ -21,6 +25,35 @@ _LIMITED = 5.0
 """Seconds: a host that wants to be left alone for so long means all that we ask of it."""
 _TRIES = 10
 """Of a reaction: nobody waits for it any longer."""
+_REMEMBERED = 1000
+
+
+class Receipt:
+    """Shows that a comment was read, before anything of it is decided. Only where the credential
+    may write at this moment, and never again: what came of it is the word that is not lost."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._shown: OrderedDict[int, None] = OrderedDict()
+        """Deliveries that are done with, the newest last."""
+
+    def show(self, delivery: Delivery, repository: Repository, spot: Spot) -> None:
+        if delivery.id in self._shown:
+            return
+        self._shown[delivery.id] = None
+        while len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
+        source, gap = delivery.source, self._ports.central().pace_seconds
+        store, now = self._ports.store, self._ports.clock.now()
+        if (gap > 0 and store.talk_due(source, now)) or store.reserve_pace(source, now, gap) > 0:
+            return
+        try:
+            self._ports.hosts.get(source).react(repository, spot, Reaction.RECEIVED)
+        except Temporary as error:
+            if error.after is not None and error.after >= _LIMITED:
+                store.hold_pace(source, now + error.after)
+        except Permanent as error:
+            LOG.info("no receipt: %s", error, extra=fields(repository=repository.path))
 
 
 class Talker:

@@ -9,8 +9,9 @@ from bot.core.ids import Sha
 
 
 class Reaction(StrEnum):
-    """How a comment with commands is acknowledged."""
+    """How a comment with commands is acknowledged: that it was read, then what came of it."""
 
+    RECEIVED = "received"
     ACCEPTED = "accepted"
     REFUSED = "refused"
     NOTHING = "nothing"

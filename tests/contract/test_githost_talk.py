@@ -23,6 +23,7 @@ MARKER = "<!-- pushwright:answer:7 -->"
 AT = 1_764_000_000.75
 WORDS = {
     Reaction.ACCEPTED: ("rocket", "rocket"),
+    Reaction.RECEIVED: ("eyes", "eyes"),
     Reaction.REFUSED: ("confused", "confused"),
     Reaction.NOTHING: ("+1", "thumbsup"),
 }

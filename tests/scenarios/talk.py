@@ -39,11 +39,15 @@ class Talk:
         return self.world.host.comment(self.world.repository, body, number=number, sha=sha, by=by)
 
     def reaction(self, comment: Comment) -> str:
-        """The bot's; "" where there is none."""
-        own = self.world.host.person(BOT).id
-        found = [WORDS[word] for word, person in comment.reactions if person == own]
+        """What the bot says came of it; "" where it says nothing yet."""
+        found = [WORDS[word] for word in self.reactions(comment) if word != "eyes"]
         assert len(found) <= 1, "a comment is acknowledged once"
         return found[0] if found else ""
+
+    def reactions(self, comment: Comment) -> list[str]:
+        """The host's words for all of the bot's, oldest first."""
+        own = self.world.host.person(BOT).id
+        return [word for word, person in comment.reactions if person == own]
 
     def replies(self) -> list[str]:
         """Bodies of the bot's answers without their markers, oldest first. The comment that tells

@@ -11,6 +11,43 @@ from tests.scenarios.world import FILES, World
 CHANGE = "services/api/main.py"
 
 
+def test_a_comment_is_acknowledged_before_the_host_can_be_asked(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    talk.say("/help", request)  # by now it knows who it is itself
+    world.host.faults.add(Fault("answer", count=10, status=502, method="GET"))
+    comment = talk.say("/build api", request)
+    assert talk.reactions(comment) == ["eyes"]
+    world.run(300)
+    assert talk.reactions(comment) == ["eyes", "rocket"]
+
+
+def test_a_receipt_that_the_host_does_not_take_costs_nothing_else(talk: Talk, world: World) -> None:
+    """It is not tried again: what came of the comment is told, and told until it took."""
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    where = "/reactions$" if world.kind is HostKind.GITHUB else "/award_emoji$"
+    world.host.faults.add(Fault("answer", status=502, method="POST", path=where))
+    comment = talk.say("/status", request)
+    assert talk.reactions(comment) == ["rocket"]
+    assert len(talk.replies()) == 1
+
+
+def test_nothing_is_acknowledged_that_is_not_for_us(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    login = "renovate[bot]" if world.kind is HostKind.GITHUB else "project_7_bot"
+    world.host.person(login, bot=True)
+    for body, by in (("nice work", "ada"), ("/build", login), ("> /build", "ada")):
+        assert talk.reactions(talk.say(body, request, by=by)) == []
+
+
 def test_a_burst_of_one_person_is_cut_off(talk: Talk, world: World) -> None:
     world.push(FILES)
     world.push(CHANGE, "topic")
@@ -88,7 +125,8 @@ def test_writes_keep_the_pace_and_reactions_go_first(talk: Talk, world: World) -
         assert len(world.host.calls("POST")) - before <= 1
         seen.append((sum(bool(talk.reaction(one)) for one in sent), len(talk.replies())))
         world.clock.turn(1.0)
-    assert seen[:7] == [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3), (3, 3)]
+    assert [talk.reactions(one)[0] for one in sent] == ["eyes", "rocket", "rocket"]
+    assert seen == [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3), (3, 3)]
 
 
 def test_a_token_that_lost_its_permission_is_given_it_back(talk: Talk, world: World) -> None:

@@ -21,6 +21,7 @@ _BODY: Final = 65_535
 """MySQL's longest text; other databases take more."""
 
 _REACTIONS: Final[Mapping[Reaction, str]] = {
+    Reaction.RECEIVED: "eyes",
     Reaction.ACCEPTED: "rocket",
     Reaction.REFUSED: "confused",
     Reaction.NOTHING: "+1",

@@ -20,6 +20,7 @@ _BODY: Final = 65_536
 """https://github.com/mshick/add-pr-comment/issues/93: a longer body is refused."""
 
 _REACTIONS: Final[Mapping[Reaction, str]] = {
+    Reaction.RECEIVED: "eyes",
     Reaction.ACCEPTED: "rocket",
     Reaction.REFUSED: "confused",
     Reaction.NOTHING: "+1",

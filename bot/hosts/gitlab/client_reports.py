@@ -27,6 +27,7 @@ _AGAIN: Final = 2.0
 """Seconds after which a status that was refused and yet is behind is sent again."""
 
 _AWARDS: Final[Mapping[Reaction, str]] = {
+    Reaction.RECEIVED: "eyes",
     Reaction.ACCEPTED: "rocket",
     Reaction.REFUSED: "confused",
     Reaction.NOTHING: "thumbsup",
