@@ -129,6 +129,7 @@ UNANSWERED: Final = (
     f"nobody came back from GitHub in time; nothing was written: {AGAIN}. If the browser did come "
     "back to an address that showed nothing, copy what stands there behind code= and add --code"
 )
+OUR_ERROR: Final = "An error of pushwright's own; the terminal has it whole."
 CODE_REMAINS: Final = (
     "the code may be good for an hour: it stands in the browser's address behind code=, try again "
     "with --code CODE"

@@ -24,7 +24,7 @@ from bot.core.appmanifest import (
     form_address,
     manifest,
 )
-from bot.core.reports_setup import REFUSALS
+from bot.core.reports_setup import OUR_ERROR, REFUSALS
 from bot.ports import Clock, HostError
 from bot.settings import SettingsMistake
 from bot.web.app import secure
@@ -32,7 +32,7 @@ from bot.web.app import secure
 BACK: Final = "/registered"
 """Where GitHub sends the browser."""
 FINISH_SECONDS: Final = 60.0
-"""How long an exchange that began in time may still take."""
+"""How long an exchange that began may still take, when the time is over or after Ctrl-C."""
 _CODES: Final = {StateFault.WRONG: 403, StateFault.USED: 410, StateFault.LATE: 410}
 
 
@@ -47,16 +47,12 @@ class Reception:
     clock: Clock
     ended: threading.Event = field(default_factory=threading.Event)
     registered: RegisteredApp | None = None
-    error: HostError | SettingsMistake | None = None
+    error: Exception | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def spend(self, given: str) -> StateFault | None:
         with self._lock:
             return self.state.spend(given, self.clock.monotonic())
-
-    def wait(self, seconds: float) -> None:
-        if not self.ended.wait(seconds) and self.state.used:
-            self.ended.wait(FINISH_SECONDS)
 
 
 class _Silent(WSGIRequestHandler):
@@ -79,8 +75,10 @@ def serve(reception: Reception, listener: socket.socket, seconds: float) -> None
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
     try:
-        reception.wait(seconds)
+        reception.ended.wait(seconds)
     finally:
+        if reception.state.used:  # else a key that GitHub tells once would be lost half-way
+            reception.ended.wait(FINISH_SECONDS)
         server.shutdown()
         server.server_close()
         thread.join()
@@ -135,9 +133,10 @@ def _back(reception: Reception) -> Response:
         return _said("Nothing was done", REFUSALS[fault], _CODES[fault])
     try:
         reception.registered = reception.finish(request.args.get("code", ""))
-    except (HostError, SettingsMistake) as error:
+    except Exception as error:  # noqa: BLE001  raised again by whoever waits
         reception.error = error
-        response = _said("It did not work", str(error), 502)
+        known = isinstance(error, HostError | SettingsMistake)
+        response = _said("It did not work", str(error) if known else OUR_ERROR, 502)
     else:
         response = _said("The App is registered", "", 200, reception.registered)
     # Once this answer is sent, not before: the process ends then.

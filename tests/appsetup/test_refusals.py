@@ -6,7 +6,9 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from tests.appsetup.browser import Browser
 from tests.appsetup.running import PUBLIC, arguments, waiting
 from tests.commands.running import Ended, run
 from tests.fakes.clock import HandClock
+from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.github_manifests import mistakes
 from tests.fakes.githost.host import FakeHost
 
@@ -84,6 +87,18 @@ def test_what_github_says_is_shown_as_text() -> None:
     page = client.get("/registered?code=abc&state=right", base_url=ADDRESS)
     assert (page.status_code, "&lt;script&gt;" in page.text) == (502, True)
     assert isinstance(reception.error, Permanent)
+
+
+def test_an_error_of_our_own_ends_it_as_well() -> None:
+    def broken(_: str) -> RegisteredApp:
+        raise ZeroDivisionError("a detail of ours")
+
+    client, reception = visitor(HandClock(), broken)
+    page = client.get("/registered?code=abc&state=right", base_url=ADDRESS)
+    assert (page.status_code, "a detail of ours" in page.text) == (502, False)
+    page.close()
+    assert reception.ended.is_set()
+    assert isinstance(reception.error, ZeroDivisionError)
 
 
 def test_the_form_holds_names_of_any_kind() -> None:
@@ -226,6 +241,23 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path, host: FakeHost) -> No
         code, _, _ = command.end()
     assert code == 130
     assert list((tmp_path / "secrets").iterdir()) == []
+
+
+def test_ctrl_c_in_the_middle_of_the_exchange_keeps_the_key(
+    tmp_path: Path, host: FakeHost, browser: Browser
+) -> None:
+    host.faults.add(Fault("slow", seconds=2.0, path="/conversions"))
+    with waiting(tmp_path, host) as command, ThreadPoolExecutor(1) as beside:
+        browser.open(command.address)
+        browser.press()
+        done = beside.submit(browser.press)
+        until = time.monotonic() + 60
+        while host.faults.pending() and time.monotonic() < until:
+            time.sleep(0.02)
+        command.process.send_signal(signal.SIGINT)
+        assert done.result().status_code == 200
+        assert command.end()[0] == 130
+    assert (tmp_path / "secrets" / "github.private-key.pem").read_text().startswith("-----BEGIN")
 
 
 # -- after it was registered ----------------------------------------------------------------------

@@ -37,5 +37,20 @@ def test_the_index_has_every_page() -> None:
     """And the README leads to the index."""
     index = ROOT / "docs" / "README.md"
     shown = set(re.findall(r"\]\(([\w.-]+\.md)\)", index.read_text()))
-    assert shown == {page.name for page in (ROOT / "docs").glob("*.md")} - {index.name}
+    assert shown == {page.name for page in (ROOT / "docs").glob("*.md")} - {index.name}, (
+        "docs/README.md leads to every page of docs"
+    )
     assert "(docs/README.md)" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_make_has_what_a_page_names(page: Path) -> None:
+    """As a line of its own or as code: `make demo`."""
+    files = [ROOT / "Makefile", *(ROOT / "tests").glob("*/*.mk")]
+    listed = {
+        target
+        for file in files
+        for target in re.findall(r"^([a-z0-9-]+):.*##", file.read_text(), re.MULTILINE)
+    }
+    named = re.findall(r"(?:`|^    )make ([a-z][a-z0-9-]*)", page.read_text(), re.MULTILINE)
+    assert set(named) <= listed

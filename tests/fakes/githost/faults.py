@@ -45,6 +45,11 @@ class Faults:
         with self._lock:
             self._pending.append(fault)
 
+    def pending(self) -> int:
+        """How many have not happened yet, or not often enough."""
+        with self._lock:
+            return len(self._pending)
+
     def clear(self) -> None:
         with self._lock:
             self._pending.clear()
