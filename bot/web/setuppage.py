@@ -72,16 +72,19 @@ def serve(reception: Reception, listener: socket.socket, seconds: float) -> None
         request_handler=_Silent,
         fd=listener.fileno(),
     )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-    thread.start()
+    # A daemon: Ctrl-C may come between any two lines, and no thread keeps the process then.
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+    )
     try:
+        thread.start()
         reception.ended.wait(seconds)
     finally:
         if reception.state.used:  # else a key that GitHub tells once would be lost half-way
             reception.ended.wait(FINISH_SECONDS)
-        server.shutdown()
+        if thread.is_alive():
+            server.shutdown()
         server.server_close()
-        thread.join()
 
 
 def create_app(reception: Reception, address: str) -> Flask:
