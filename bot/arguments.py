@@ -32,6 +32,13 @@ def registry(text: str) -> str:
     return text
 
 
+def port(text: str) -> int:
+    """0: any that is free."""
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535, 0 is any free one")
+    return int(text)
+
+
 def ref(text: str) -> str:
     """As ref state names it. Requests also by the refs that hosts show them under."""
     import re

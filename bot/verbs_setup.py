@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from bot.arguments import port
 from bot.verbs import add, late
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _secrets_and_browser(new: argparse.ArgumentParser) -> None:
     )
     new.add_argument(
         "--port",
-        type=int,
+        type=port,
         default=8642,
         metavar="N",
         help="of this machine's loopback, for the page (default: %(default)s)",

@@ -129,6 +129,12 @@ def test_a_port_that_is_taken(tmp_path: Path, host: FakeHost) -> None:
     assert "--port" in said
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http", "٣"])
+def test_what_is_no_port(host: FakeHost, port: str) -> None:
+    ended = run(*arguments(host, f"--port={port}"))
+    assert (ended.code, "is no port" in ended.err) == (2, True)
+
+
 def test_a_folder_that_can_not_be_written(tmp_path: Path, host: FakeHost) -> None:
     (tmp_path / "file").write_text("x")
     said = refused(host, "--code", "c0de", "--folder", str(tmp_path / "file"))
