@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import builds, byhand, commands, webhooks, yardstick
+from tests.bench import builds, byhand, commands, talk, webhooks, yardstick
 from tests.bench.table import Row, lines, machine
 
 MEASURES: Mapping[str, Callable[[float], list[Row]]] = {
@@ -24,6 +24,7 @@ MEASURES: Mapping[str, Callable[[float], list[Row]]] = {
     "tags": commands.tags,
     "plan": commands.plans,
     "builds": builds.measure,
+    "comments": talk.measure,
     "by-hand": byhand.measure,
 }
 
