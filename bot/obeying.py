@@ -101,6 +101,9 @@ def obeyed(
         stops=_stops(heard, good),
         approvals=tuple(one.act.approval for one in good if isinstance(one.act, Approve)),
         skips=_skips(good),
+        promoted=tuple(
+            tag for one in good if isinstance(one.act, Promoted) for tag in one.act.tags
+        ),
         replies=replies,
         entries=_entries(heard, present, _privileged(good, wrong), now),
         settles=None if wrong else _reply(heard, _refused_mark(heard), [_settled(heard)]),
@@ -143,7 +146,7 @@ def _note(act: Act) -> str:  # noqa: PLR0911 - the table of acts
             return f"approved {approval.sha}"
         case Skip(image, _):
             return f"skipped {image}"
-        case Promoted(_, note):
+        case Promoted(_, note, _):
             return f"promoted {note}"
         case Answer() | ShowLog() | Promote():
             return "answered"

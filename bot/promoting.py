@@ -5,18 +5,23 @@ Only tags that no build writes: those have one writer already, who knows whom th
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from bot.core import reports_answers as answers
 from bot.core.binding import may_write
 from bot.core.commands import Command
 from bot.core.ids import Digest, ImageKey, Sha
 from bot.core.orders import Promoted, Refuse
-from bot.core.promotion import Promotion, promoted, tag_refused
+from bot.core.promotion import GivenTag, Promotion, promoted, tag_refused
 from bot.core.repoconfig import CONFIG_FILE, RepoConfig
 from bot.core.repofile import parse_repo_file
 from bot.flow import Ports
 from bot.obeying import Heard
-from bot.ports import GitHost, NotFound, Permanent, Registry
-from bot.records import BuildRow, LeasedRepository
+from bot.ports import GitHost, NotFound, Permanent, Registry, Temporary
+from bot.records import BuildRow, JournalEntry, LeasedRepository, LeaseLost
+from bot.records_talk import PromotedTag
+
+LEASE = 30.0
 
 
 class Promoter:
@@ -97,7 +102,48 @@ class Promoter:
         except Permanent as error:  # a refused tag among them
             return Refuse(answers.not_copied(str(error)))
         done = Promotion(build.image, build.digest, build.sha, names, tags, before)
-        return Promoted(answers.promotion(promoted(done)), f"{build.digest} to {', '.join(tags)}")
+        given = tuple(GivenTag(n, t, names[0], build.digest) for n in names for t in tags)
+        note = f"{build.digest} to {', '.join(tags)}"
+        return Promoted(answers.promotion(promoted(done)), note, given)
+
+
+class PromotionKeeper:
+    """Reads each promoted tag back once, a lease after it was given, and puts right what a worker
+    that stalled wrote late, or what the registry lost."""
+
+    def __init__(self, ports: Ports, registry: Registry) -> None:
+        self._ports = ports
+        self._registry = registry
+
+    def step(self) -> bool:
+        due = self._ports.store.due_promotions(self._ports.clock.now(), LEASE, 8)
+        for promoted_tag in due:
+            with suppress(LeaseLost):
+                self._ports.store.promotion_checked(promoted_tag, self._kept(promoted_tag))
+        return bool(due)
+
+    def _kept(self, promoted_tag: PromotedTag) -> float | None:
+        """When to look again; None: never."""
+        given, now = promoted_tag.given, self._ports.clock.now()
+        try:
+            shown = self._registry.digest(given.name, given.tag)
+            if shown is None or (shown != given.digest and shown in promoted_tag.ours):
+                self._registry.copy(given.from_name, given.digest, given.name, given.tag)
+                self._told(promoted_tag, "was put right", shown)
+            elif shown != given.digest:
+                self._told(promoted_tag, "was moved by somebody else and is left as it is", shown)
+        except Temporary as error:
+            return now + (error.after or min(300.0, 2.0 ** min(promoted_tag.tries, 9)))
+        except Permanent as error:  # refused, or the image is gone
+            self._told(promoted_tag, f"could not be put right: {error}", None)
+        return None
+
+    def _told(self, promoted_tag: PromotedTag, what: str, shown: Digest | None) -> None:
+        given = promoted_tag.given
+        text = f"{given.name}:{given.tag} (promoted to {given.digest}) {what}; it was {shown}"
+        row_id = promoted_tag.repository.id
+        now = self._ports.clock.now()
+        self._ports.store.journal(JournalEntry(now, "promoted-tag", text, row_id))
 
 
 def names_of(build: BuildRow) -> tuple[str, ...]:

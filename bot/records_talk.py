@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bot.core.approvals import Approval
 from bot.core.conversation import Reaction, Spot
-from bot.core.ids import ImageKey, Sha
+from bot.core.ids import Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
+from bot.core.promotion import GivenTag
 from bot.records import IncomingDelivery, JournalEntry, RepositoryRow
 
 
@@ -54,9 +55,21 @@ class Obeyed:
     stops: tuple[StopBuilds, ...] = ()
     approvals: tuple[Approval, ...] = ()
     skips: tuple[SkipImage, ...] = ()
+    promoted: tuple[GivenTag, ...] = ()
     replies: tuple[Reply, ...] = ()
     entries: tuple[JournalEntry, ...] = ()
     settles: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromotedTag:
+    """A leased tag to read back. `ours`: digests that we wrote under it."""
+
+    repository: RepositoryRow
+    given: GivenTag
+    ours: tuple[Digest, ...]
+    tries: int
+    fence: int
 
 
 @dataclass(frozen=True, slots=True)

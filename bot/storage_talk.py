@@ -10,7 +10,7 @@ from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
 from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
-from bot.records_talk import Obeyed, WantedReaction, WantedReply
+from bot.records_talk import Obeyed, PromotedTag, WantedReaction, WantedReply
 
 
 class Talk(Protocol):
@@ -46,6 +46,12 @@ class Talk(Protocol):
 
     def tag_known(self, name: str, tag: str) -> bool:
         """Whether builds asked for this tag: then it has a writer."""
+
+    def due_promotions(self, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
+        """Promoted tags that are to be read back."""
+
+    def promotion_checked(self, promoted: PromotedTag, again_at: float | None = None) -> None:
+        """It stands, was put right or was left to somebody else; or it is looked at again then."""
 
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing: ...
 

@@ -25,6 +25,7 @@ from bot.intake import Codec, Intake
 from bot.logreading import LogReading
 from bot.loops import Bell, Loop, Worker
 from bot.ports import Clock, Executor, GitHost, Permanent
+from bot.promoting import PromotionKeeper
 from bot.reconcile import Sweeper
 from bot.registry.client import RegistryClient
 from bot.registry.configured import ConfiguredRegistries
@@ -163,6 +164,7 @@ def _loops(ports: Ports, registry: RegistryClient, logs: LogReading) -> Sequence
         Loop("status-2", StatusWriter(ports).step, 0.5),
         Loop("talk", Talker(ports).step, 0.5),
         Loop("tag", Tagger(ports, registry).step, 0.5),
+        Loop("promoted", PromotionKeeper(ports, registry).step, 5.0),
         Loop("sweep", Sweeper(ports).step, 5.0, stuck=3600.0),
         Loop("house", Housekeeper(ports, registry).step, 5.0),
     )

@@ -15,6 +15,7 @@ from bot.core.commands_parsing import resolved
 from bot.core.events import Person
 from bot.core.ids import BuildId, ImageKey, Role, Sha
 from bot.core.plans import ClaimKind
+from bot.core.promotion import GivenTag
 from bot.core.reports_rows import ClaimLike, ImageLike
 
 
@@ -78,6 +79,7 @@ class Promoted:
 
     text: str
     note: str
+    tags: tuple[GivenTag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,16 @@ class Promotion:
     before: Mapping[str, Digest | None]
 
 
+@dataclass(frozen=True, slots=True)
+class GivenTag:
+    """`name:tag` was made `digest`, from the manifest that `from_name` has."""
+
+    name: str
+    tag: str
+    from_name: str
+    digest: Digest
+
+
 def tag_refused(tag: str, allowed: Sequence[str]) -> str | None:
     """Why nobody may promote to this tag; None where they may."""
     if not allowed:

@@ -14,13 +14,15 @@ from bot.core.naming import status_context
 from bot.core.plans import ClaimKind, family
 from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, SkipImage, StopBuilds
-from bot.store import builds, inbox, journal, replies, reports, repositories, views
+from bot.store import builds, inbox, journal, promotions, replies, reports, repositories, views
 from bot.store.rows import build_value, plain, status_value
 from bot.store.schema import NEVER, build, claim, claim_image, wanted_status, wanted_tag
 from bot.store.schema import inbox as inbox_table
 from bot.store.schema_talk import answered_comment, approval, head_sighting, image_skip
 from bot.store.upserts import upsert
 
+_READ_BACK = 30.0
+"""Seconds: the longest that a worker which stalled can write an older value late."""
 HANDLED_BEFORE = "this comment was handled before"
 
 
@@ -61,6 +63,8 @@ def obey(
         _stop(tx, row_id, stop, now)
     for skip in told.skips:
         _skip(tx, row_id, skip, now)
+    for tag in told.promoted:
+        promotions.given(tx, row_id, tag, now + _READ_BACK)
     inbox.put(tx, told.hints)
     for reply in told.replies:
         replies.want(tx, leased.row, reply, now)

@@ -92,3 +92,19 @@ image_skip = Table(
     Column("text", Text, nullable=False),
     Column("at", Float, nullable=False),
 )
+
+# Tags that people gave to built images, and when each is read back. `history`: the digests that we
+# wrote under it, newest last.
+promoted_tag = Table(
+    "promoted_tag",
+    metadata,
+    Column("name", String(300), primary_key=True),
+    Column("tag", String(128), primary_key=True),
+    Column("repository_id", ForeignKey("repository.id"), nullable=False),
+    Column("from_name", String(300), nullable=False),
+    Column("digest", String(200), nullable=False),
+    Column("history", Text, nullable=False, server_default="[]"),  # JSON
+    Column("tries", Integer, nullable=False, server_default="0"),
+    *lease(),
+    Index("ix_promoted_tag_due", "next_at"),
+)

@@ -9,8 +9,8 @@ from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
 from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
-from bot.records_talk import Obeyed, WantedReaction, WantedReply
-from bot.store import orders, replies, schema_talk
+from bot.records_talk import Obeyed, PromotedTag, WantedReaction, WantedReply
+from bot.store import orders, promotions, replies, schema_talk
 from bot.store.database import Database
 from bot.store.leases import any_row
 
@@ -49,6 +49,15 @@ class TalkStore:
 
     def tag_known(self, name: str, tag: str) -> bool:
         return self._database.read(orders.tag_known, name, tag)
+
+    def due_promotions(self, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
+        due = promotions.due_condition(now)
+        if not self._database.read(any_row, schema_talk.promoted_tag, due):
+            return []
+        return self._database.write_quietly(promotions.due, now, lease_seconds, limit)
+
+    def promotion_checked(self, promoted: PromotedTag, again_at: float | None = None) -> None:
+        self._database.write_quietly(promotions.checked, promoted, again_at)
 
     def standing(self, row_id: int, number: int, sha: Sha, now: float) -> Standing:
         return self._database.read(orders.standing, row_id, number, sha, now)

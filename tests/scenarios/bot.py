@@ -13,6 +13,7 @@ from bot.housekeeping import Housekeeper
 from bot.intake import Intake
 from bot.logreading import LogReading
 from bot.ports import Clock, Executor, Registry, Temporary
+from bot.promoting import PromotionKeeper
 from bot.reconcile import Sweeper
 from bot.reporting import Reporter, StatusWriter, Tagger
 from bot.scheduling import Scheduler
@@ -50,6 +51,7 @@ class Bot:
             "status": StatusWriter(ports).step,
             "talk": Talker(ports).step,
             "tag": Tagger(ports, world.registry).step,
+            "promoted": PromotionKeeper(ports, world.registry).step,
             "sweep": Sweeper(ports).step,
             "house": Housekeeper(ports, world.registry).step,
         }

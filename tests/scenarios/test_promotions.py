@@ -125,6 +125,32 @@ def test_a_forks_build_is_never_promoted(talk: Talk, world: World) -> None:
     assert "prod" not in world.tags("api")
 
 
+def test_a_promoted_tag_is_read_back(talk: Talk, world: World) -> None:
+    """What a worker that stalled wrote late, and what the registry lost, is put right a lease
+    later; what somebody else wrote is theirs."""
+    shas = [world.push("services/api/one.py")]
+    world.run()
+    shas.append(world.push("services/api/two.py"))
+    world.run()
+    shop = "reg.test/acme/shop/api"
+    for sha in shas:
+        talk.say("/promote api to prod stable-1 stable-2", sha=sha, by="olga")
+    old, new = (world.built("api", sha) for sha in shas)
+    theirs = world.images.push(shop, "theirs", "by hand")
+    world.images.overwrite(shop, "prod", old)
+    world.images.delete_tag(shop, "stable-1")
+    world.images.overwrite(shop, "stable-2", theirs)
+    world.images.down = True
+    world.run(31)
+    world.images.down = False
+    world.run(300)
+    tags = world.tags("api")
+    assert (tags["prod"], tags["stable-1"], tags["stable-2"]) == (new, new, theirs)
+    told = world.journal("promoted-tag")
+    assert len(told) == 3
+    assert sum("was moved by somebody else" in text for text in told) == 1
+
+
 def test_a_registry_that_refuses_or_is_down(talk: Talk, world: World) -> None:
     sha = world.push("services/api/main.py")
     world.run()
