@@ -167,7 +167,10 @@ def _installation(source: Source, found: Installation) -> Finding:
     if lacking:
         remedy = "an owner of the account must accept the App's new permissions (Installed Apps)"
         return _lacking(about, "not granted:", lacking, remedy)
-    return about.ok("all permissions granted")
+    text = "all permissions granted"
+    if found.permissions.get("contents") != "write":
+        text += "; comments on commits get no reaction, which would need Contents: write"
+    return about.ok(text)
 
 
 # -- repositories --------------------------------------------------------------------------

@@ -250,7 +250,11 @@ def test_a_github_app(github: Site, app: App) -> None:
     found = github.doctor()
     for check in ("credential", "App permissions", "App events", "App webhook"):
         assert found["forge", check][0] is OK, found["forge", check]
-    assert found["forge", "installed on acme"][0] is OK
+    result, text, _ = found["forge", "installed on acme"]
+    assert result is OK
+    assert "comments on commits get no reaction" in text
+    app.granted[installation] = {**APP_PERMISSIONS, "contents": "write"}
+    assert "reaction" not in github.doctor()["forge", "installed on acme"][1]
     assert found[ACCESS] == (OK, "installed", "")
 
     app.permissions = {**APP_PERMISSIONS, "statuses": "read"}

@@ -145,6 +145,23 @@ def test_a_token_that_lost_its_permission_is_given_it_back(talk: Talk, world: Wo
     assert len(talk.replies()) == 1
 
 
+def test_a_reaction_that_is_not_allowed_costs_nothing_else(talk: Talk, world: World) -> None:
+    """At GitHub those on comments on commits need a permission that nothing else does."""
+    sha = world.push(FILES)
+    world.run()
+    message = "Resource not accessible by integration"
+    world.host.faults.add(
+        Fault("answer", 10**6, 403, method="POST", path="/reactions$", message=message)
+    )
+    comment = talk.say("/build api\n/status", sha=sha)
+    asked = len(world.host.calls("POST", "/reactions"))
+    world.run()
+    assert talk.reactions(comment) == []
+    assert len(world.host.calls("POST", "/reactions")) == asked <= 2, "nobody waits for it"
+    assert world.ran("api").count(sha) == 2
+    assert len(talk.replies()) == 1
+
+
 def test_what_was_said_hours_ago_is_not_done_any_more(talk: Talk, world: World) -> None:
     """A credential that nobody mended for a while: nobody's `/cancel` of then stops a build of
     now, and who asked is told; questions are still answered."""
