@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.core.reports_comment import MARKER
 from tests.fakes.githost.model import Comment, Request
 from tests.fakes.githost.model import Repository as FakeRepository
+from tests.fakes.githost.web import Json
 from tests.scenarios.world import World
 
 BOT = "pushwright"
@@ -37,6 +39,14 @@ class Talk:
     ) -> Comment:
         number = request.number if request is not None else None
         return self.world.host.comment(self.world.repository, body, number=number, sha=sha, by=by)
+
+    def tell(self, comment: Comment, change: Callable[[Json], object]) -> None:
+        """The comment's webhook as `change` leaves it, and everything that follows from it."""
+        host, repository = self.world.host, self.world.repository
+        for event, payload in host._events.comment(repository, comment):
+            change(payload)
+            host.hooks.send(repository, event, payload)
+        self.world.settle()
 
     def reaction(self, comment: Comment) -> str:
         """What the bot says came of it; "" where it says nothing yet."""

@@ -214,7 +214,7 @@ def test_a_comment_is_obeyed_once_however_often_it_is_delivered(talk: Talk, worl
     assert len(talk.replies()) == 1
 
 
-def test_edited_comments_and_comments_on_issues_command_nothing(talk: Talk, world: World) -> None:
+def test_what_is_quoted_or_code_commands_nothing(talk: Talk, world: World) -> None:
     world.push(FILES)
     sha = world.push(CHANGE, "topic")
     request = world.request("topic")

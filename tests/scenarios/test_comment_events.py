@@ -1,0 +1,57 @@
+"""Webhooks about comments that command nothing, though a command stands in them: edits, deletions,
+comments on issues, comments of accounts that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from bot.core.ids import HostKind
+from tests.fakes.githost.web import Json
+from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, World
+
+Change = Callable[[Json], object]
+
+
+def on_an_issue(payload: Json) -> None:
+    if "issue" in payload:
+        del payload["issue"]["pull_request"]
+    else:
+        payload["object_attributes"]["noteable_type"] = "Issue"
+        payload["issue"] = {"iid": payload.pop("merge_request")["iid"]}
+
+
+GITHUB: Mapping[str, tuple[Change, str]] = {
+    "edited": (lambda body: body.update(action="edited"), "edited"),
+    "deleted": (lambda body: body.update(action="deleted"), "deleted"),
+    "on an issue": (on_an_issue, "issue"),
+    "by a ghost": (lambda body: body["comment"].update(user=None), "author is gone"),
+}
+GITLAB: Mapping[str, tuple[Change, str]] = {
+    "edited": (lambda body: body["object_attributes"].update(action="update"), "update"),
+    "deleted": (lambda body: body["object_attributes"].update(action="destroy"), "destroy"),
+    "on an issue": (on_an_issue, "'Issue'"),
+    "by a ghost": (lambda body: body.update(user=None), "author is gone"),
+}
+"""GitLab tells nobody of deletions; should it, they are as little to us as edits."""
+
+
+@pytest.mark.parametrize("what", GITHUB)
+def test_no_command(talk: Talk, world: World, what: str) -> None:
+    change, reason = (GITHUB if world.kind is HostKind.GITHUB else GITLAB)[what]
+    world.push(FILES)
+    sha = world.push("services/api/main.py", "topic")
+    request = world.request("topic")
+    world.run()
+    with world.lost_webhooks():
+        comment = talk.send("/build api\n/status", request)
+    talk.tell(comment, change)
+    world.run(30)
+    assert world.ran("api").count(sha) == 1
+    assert talk.reactions(comment) == talk.replies() == []
+    state, why = world.reasons()[0]
+    assert (state, reason in why) == ("ignored", True), why
+    talk.tell(comment, lambda _: None)  # the same comment, told as what it is, does count
+    assert talk.reaction(comment) == "accepted"
