@@ -1,0 +1,102 @@
+"""No commit of a fork ever starts that nobody with write access approved, whatever strangers and
+members write, push and close, and whatever gets lost. The oracle knows what a person who commented
+could see, and none of the bot's code."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.core.ids import HostKind
+from tests.fakes.githost.model import Repository as FakeRepository
+from tests.fakes.githost.model import Request
+from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, opened
+
+OTHERS = ("rita", "mallory", "nobody")
+LINES = (
+    "/ok-to-test", "/ok-to-test", "/ok-to-test {head}", "/ok-to-test {head}", "/ok-to-test {old}",
+    "/ok-to-test {head:.12}",
+    "/build", "/rebuild api", "/retest", "/retest api", "/build api\n/retest", "/cancel",
+    "/promote api to prod", "/ok-to-test {head}\n/build api", "@pushwright ok-to-test",
+)  # fmt: skip
+
+
+@dataclass
+class Story:
+    """`reviewed`: commits that a writer approved by their full id, or bare while they were the
+    head."""
+
+    talk: Talk
+    chance: random.Random
+    fork: FakeRepository
+    request: Request
+    heads: list[str] = field(default_factory=list)
+    reviewed: set[str] = field(default_factory=set)
+    writer: bool = True
+
+    def push(self) -> None:
+        self.talk.fork_commit(self.fork)
+        self.heads.append(self.request.head_sha)
+
+    def comment(self) -> None:
+        by = self.chance.choice(("ada", "ada", "ada", *OTHERS))
+        old = self.chance.choice(self.heads)
+        body = self.chance.choice(LINES).format(head=self.request.head_sha, old=old)
+        if by == "ada" and self.writer:
+            approves = body in ("/ok-to-test", "@pushwright ok-to-test")
+            if approves or f"/ok-to-test {self.request.head_sha}" in body:
+                self.reviewed.add(self.request.head_sha)
+        self.talk.send(body, self.request, by=by)
+
+    def turn_the_role(self) -> None:
+        self.writer = not self.writer
+        role = "write" if self.writer else "read"
+        self.talk.world.settle()
+        self.talk.world.host.set_role(self.talk.world.repository, "ada", role)
+
+    def close_and_open(self) -> None:
+        world = self.talk.world
+        world.close_request(self.request)
+        world.host.change_request(world.repository, self.request, "reopened")
+
+    def lose_webhooks(self) -> None:
+        with self.talk.world.lost_webhooks():
+            self.push()
+
+    def time_passes(self) -> None:
+        self.talk.world.run(self.chance.choice((1, 40, 700)))
+
+    def settle(self) -> None:
+        self.talk.world.settle()
+
+    def check(self) -> None:
+        ours = {run.sha for run in self.talk.world.runs()}
+        assert ours & set(self.heads) <= self.reviewed
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1, 2, 8])
+def test_nothing_runs_that_nobody_approved(kind: HostKind, tmp_path: Path, seed: int) -> None:
+    with opened(kind, tmp_path) as world:
+        world.executor.untrusted = True
+        world.configure(commands={"per-minute": 1000})
+        talk = Talk(world)
+        talk.people()
+        world.push(FILES)
+        world.run()
+        story = Story(talk, random.Random(seed), *talk.fork_request())
+        story.heads.append(story.request.head_sha)
+        acts = [story.comment] * 6 + [story.push] * 2 + [story.settle, story.time_passes] * 3
+        acts += [story.lose_webhooks, story.close_and_open, story.turn_the_role]
+        for _ in range(60):
+            story.chance.choice(acts)()
+            story.check()
+        world.run(1000)
+        story.check()
+        ran = {run.sha for run in world.runs()} & set(story.heads)
+        assert ran
+        assert len(story.reviewed) < len(story.heads)
