@@ -41,6 +41,28 @@ def _all_hit(ended: Ended) -> None:
     assert False not in _hits(ended), ended.steps
 
 
+def test_without_cache_a_base_is_asked_for_anew(site: Site) -> None:
+    """Also by a daemon that holds what its name stood for before."""
+    host = f"{site.registry.host}/{site.name}/moving"
+    made: dict[str, str] = {}
+    for tag in ("second", "latest"):
+        repository = site.repository()
+        sha = repository.commit({"which": tag, "Dockerfile": f"FROM {site.base}\nCOPY which /\n"})
+        built = site.build(repository, sha, push={"reference": f"{host}:{tag}", "insecure": True})
+        made[tag] = built.result["digest"]
+    repository = site.repository()
+    dockerfile = f"FROM {host}:latest\nRUN echo {site.name} base=$(cat /which)\n"
+    sha = repository.commit({"Dockerfile": dockerfile})
+    assert "base=latest" in site.build(repository, sha).log
+    address = f"{site.registry.url}/v2/{site.name}/moving/manifests"
+    ask = urllib.request.Request(f"{address}/{made['second']}", headers={"Accept": ACCEPT})
+    with urllib.request.urlopen(ask) as answer:
+        body, kind = answer.read(), answer.headers["Content-Type"]
+    put = urllib.request.Request(f"{address}/latest", body, {"Content-Type": kind}, method="PUT")
+    urllib.request.urlopen(put).close()
+    assert "base=second" in site.build(repository, sha, build={"no_cache": True}).log
+
+
 def test_full_hit_on_an_emptied_daemon(site: Site) -> None:
     repository = site.repository()
     sha = repository.commit({**FILES, "Dockerfile": APP.format(base=site.base, link="")})

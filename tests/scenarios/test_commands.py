@@ -284,6 +284,25 @@ def test_a_commit_of_two_branches_has_to_be_told_apart(talk: Talk, world: World)
     assert world.ran("api").count(sha) == 2
 
 
+def test_a_comment_on_a_commit_builds_its_tag(talk: Talk, world: World) -> None:
+    sha = world.push(FILES)
+    world.run()
+    world.tag_commit("v1.2.3", sha)
+    world.run()
+    before = world.ran("api").count(sha)
+    assert "name one" in _answer(talk, "/retest api", sha)
+    talk.say("/build api tag:v1.2.3", sha=sha)
+    world.run()
+    assert world.ran("api").count(sha) == before + 1
+    assert world.tags("api")["1.2.3"] == world.built("api", sha)
+    assert "does not exist" in _answer(talk, "/build api tag:v9", sha)
+
+
+def _answer(talk: Talk, line: str, sha: str) -> str:
+    talk.say(line, sha=sha)
+    return talk.replies()[-1]
+
+
 def test_a_commit_that_is_no_head_any_more(talk: Talk, world: World) -> None:
     sha = world.push(FILES)
     world.run()
