@@ -3,6 +3,8 @@ that lost a permission, hostile text."""
 
 from __future__ import annotations
 
+import pytest
+
 from bot.core.ids import HostKind
 from tests.fakes.githost.faults import Fault
 from tests.scenarios.talk import Talk
@@ -224,3 +226,41 @@ def test_hostile_text_in_an_answer_has_no_effect(talk: Talk, world: World) -> No
     inside = body.partition(fence)[2].rpartition("`" * 3)[0]
     assert "@everyone" not in body.replace(inside, "")
     assert fence.removesuffix("text") not in inside.replace(body.splitlines()[-1], "")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_ends_while_a_command_is_decided(
+    talk: Talk, world: World, status: int
+) -> None:
+    """The comment was read and shown so; then nothing could be asked any more until it was mended:
+    what was asked for is done once, and answered once."""
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    talk.say("/help", request)  # by now it knows who it is itself
+    world.host.faults.add(Fault("answer", 10**6, status, method="GET", message="Bad credentials"))
+    comment = talk.say("/build api\n/status", request)
+    assert talk.reactions(comment) == ["eyes"]
+    world.run(1200)
+    assert world.ran("api").count(sha) == 1
+    world.host.faults.clear()
+    world.run(1800)
+    assert talk.reactions(comment) == ["eyes", "rocket"]
+    assert world.ran("api").count(sha) == 2
+    assert len(talk.replies()) == 2
+
+
+def test_long_words_fit_everywhere(talk: Talk, world: World) -> None:
+    """A reason, ten refused lines and an answer of many lines, each as long as it may be."""
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    talk.say(f"/skip api {'ü' * 4000}", request)
+    talk.say("\n".join([f"/build {'x' * 4000}"] * 10), request)
+    world.run()
+    state, text = world.status(sha, "/api")
+    assert (state, len(text) <= 255) == ("success", True)
+    assert all(len(body) <= 65_536 for body in talk.replies())
+    assert len(talk.replies()) == 1
