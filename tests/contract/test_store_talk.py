@@ -13,6 +13,7 @@ from bot.core.builds import BuildState
 from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Digest, ImageKey, Sha, Trust
 from bot.core.plans import ClaimKind, Plan, Withdrawal
+from bot.core.promotion import GivenTag
 from bot.core.reports import CommitStatus, StatusState
 from bot.records import Decided, Delivery, JournalEntry, LeasedRepository, LeaseLost
 from bot.records_talk import Obeyed, Reply, SkipImage, StopBuilds
@@ -360,3 +361,26 @@ def test_a_tag_that_a_build_asked_for_is_known(bench: Bench) -> None:
     assert bench.store.tag_known("reg.example/api", "main")
     assert not bench.store.tag_known("reg.example/api", "prod")
     assert not bench.store.tag_known("reg.example/web", "main")
+
+
+def test_a_promoted_tag_is_read_back_once(bench: Bench) -> None:
+    def given(made: int) -> GivenTag:
+        return GivenTag("reg.test/shop", "prod", "reg.test/shop", digest(made))
+
+    first = Obeyed(SPOT, 1, "promoted", promoted=(given(1),))
+    assert obey(bench, first)
+    assert bench.store.due_promotions(bench.now, LEASE, 8) == []
+    later = bench.now + 31
+    (held,) = bench.store.due_promotions(later, LEASE, 8)
+    assert (held.given, held.ours) == (given(1), (digest(1),))
+    assert bench.store.due_promotions(later, LEASE, 8) == []
+    assert obey(bench, Obeyed(Spot(71, number=7), 1, "again", promoted=(given(2),)), "second")
+    with pytest.raises(LeaseLost):
+        bench.store.promotion_checked(held)
+    (newer,) = bench.store.due_promotions(bench.now + 31, LEASE, 8)
+    assert (newer.given, newer.ours) == (given(2), (digest(1), digest(2)))
+    bench.store.promotion_checked(newer, bench.now + 90)
+    (again,) = bench.store.due_promotions(bench.now + 91, LEASE, 8)
+    assert again.tries == 1
+    bench.store.promotion_checked(again)
+    assert bench.store.due_promotions(bench.now + 10**6, LEASE, 8) == []
