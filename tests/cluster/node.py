@@ -155,6 +155,12 @@ state = "{self.folder}/containerd-state"
         if done.returncode != 0:
             raise RuntimeError(f"image import: {done.stderr.decode(errors='replace')[-800:]}")
 
+    def tag(self, name: str, other: str) -> None:
+        """Another name for an image that was loaded."""
+        done = self._ctr("images", "tag", "--force", name, other)
+        if done.returncode != 0:
+            raise RuntimeError(f"image tag: {done.stderr.decode(errors='replace')[-800:]}")
+
     def load_busybox(self) -> str:
         """Import static busybox with a link per applet; its name."""
         self.load(busybox_archive())
@@ -184,6 +190,7 @@ state = "{self.folder}/containerd-state"
             "containerRuntimeEndpoint": f"unix://{self.socket}",
             "healthzPort": 0,
             "resolvConf": "",
+            "containerLogMonitorInterval": "3s",  # how often it looks for logs over 10 MiB
             "podLogsDir": str(self.folder / "pod-logs"),
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%"},
             "imageGCHighThresholdPercent": 100,

@@ -11,16 +11,22 @@ from typing import Self
 
 
 class SilentProxy:
-    """Forwards to `127.0.0.1:port`; `silent` swallows what comes, from either side."""
+    """Forwards to `address:port`; `silent` swallows what comes, from either side."""
 
-    def __init__(self, port: int) -> None:
-        self._to = ("127.0.0.1", port)
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self._to = (address, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._sockets: list[socket.socket] = []
+        self._forgotten: frozenset[socket.socket] = frozenset()
         self._closed = False
         self.silent = False
         self.accepted = 0
+        self.swallowed = 0
+
+    def forget(self) -> None:
+        """The connections of now are silent for good; new ones are not."""
+        self._forgotten = frozenset(self._sockets)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -54,8 +60,10 @@ class SilentProxy:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                if not self.silent:
+                if self.silent or source in self._forgotten:
+                    self.swallowed += len(data)
+                else:
                     target.sendall(data)
         with suppress(OSError):
-            if not self.silent:
+            if not self.silent and source not in self._forgotten:
                 target.shutdown(socket.SHUT_WR)

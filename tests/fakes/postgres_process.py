@@ -20,6 +20,7 @@ from typing import Self
 
 GET = "make deps (as root; Debian: apt-get install -y --no-install-recommends postgresql)"
 FOLDERS = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin")
+PASSWORD = "not on loopback"
 USERS = ("postgres", "nobody")
 """Whom the server runs as where we are root: it refuses to run as root."""
 
@@ -35,10 +36,12 @@ def available() -> bool:
 
 class PostgresProcess:
     """One server on 127.0.0.1 and on a unix socket in `folder`, which must have a short path and be
-    reachable by an unprivileged user. Commits reach the disk (`fsync` stays on)."""
+    reachable by an unprivileged user. Commits reach the disk (`fsync` stays on). `address`: another
+    one of this machine, on whose network it answers whoever knows `PASSWORD`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "") -> None:
         self.folder = folder
+        self.address = address
         self.data = folder / "data"
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,6 +54,9 @@ class PostgresProcess:
             shutil.chown(self.folder, self._user())
         if not self.data.exists():
             self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync")
+            if self.address:
+                with (self.data / "pg_hba.conf").open("a") as rules:
+                    rules.write("host all all samenet scram-sha-256\n")
         if self.port == 0:
             self.port = _free_port()
         with (self.folder / "server.log").open("ab") as log:
@@ -67,7 +73,7 @@ class PostgresProcess:
 
     def _settings(self) -> list[str]:
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join(filter(None, ("127.0.0.1", self.address))),
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
             "shared_buffers": "32MB",
@@ -127,6 +133,8 @@ class PostgresProcess:
         name = f"t{self._databases}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
+            if self.address:
+                connection.execute(f"ALTER ROLE postgres PASSWORD '{PASSWORD}'".encode())
         return self.url(name)
 
     @property

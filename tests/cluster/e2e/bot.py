@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,10 @@ class Bot:
         """Again, with `kubernetes` changed in that section: the bot reads it within 10 s."""
         self._kubernetes |= kubernetes
         path = self.folder / "pushwright.yaml"
-        path.write_text(json.dumps(self._central(), indent=1))  # YAML reads JSON
+        path.write_text(json.dumps(self.central(), indent=1))  # YAML reads JSON
 
-    def _central(self) -> dict[str, Any]:
+    def central(self) -> dict[str, Any]:
+        """The central config."""
         api_url = self.host.api_url if self.host.kind is HostKind.GITHUB else self.host.url
         source = {
             "kind": str(self.host.kind),
@@ -118,11 +119,13 @@ class Bot:
         """A service account with the verbs of the chart's Role, made when first asked for."""
         path = self.folder / "kubeconfig"
         if not path.exists():
-            here = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
             plane = self.ground.cluster.plane
             token = plane.token_for(self.namespace, ACCOUNT)
-            self.ground.api.create(f"{here}/roles", _role())
-            self.ground.api.create(f"{here}/rolebindings", _binding(self.namespace))
+            strangers = self._kubernetes.get("untrusted", {}).get("namespace")
+            for namespace in filter(None, (self.namespace, strangers)):
+                here = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+                self.ground.api.create(f"{here}/roles", _role())
+                self.ground.api.create(f"{here}/rolebindings", _binding(self.namespace))
             plane.write_kubeconfig(path, token)
         return path
 
@@ -187,23 +190,23 @@ class Bot:
         """The build pods that there are now."""
         return self.ground.pods(self.namespace)
 
-    def wait_for_pod(self, timeout: float = 60.0) -> Json:
-        """The first build pod whose builder runs."""
+    def wait_for_pod(self, sha: str, timeout: float = 120.0) -> Json:
+        """The pod of that commit, once its builder runs."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            for pod in self.pods():
+            for pod in pods_of(self.pods(), sha):
                 statuses = pod["status"].get("containerStatuses", [])
                 if any("running" in one["state"] for one in statuses):
                     return pod
             time.sleep(0.1)
-        raise TimeoutError(f"no build pod runs after {timeout:.0f} s: {self.told()}")
+        raise TimeoutError(f"no build pod of {sha} runs after {timeout:.0f} s: {self.told()}")
 
-    def wait_for_end(self, pod: Json, timeout: float = 90.0) -> Json:
+    def wait_for_end(self, pod: Json, timeout: float = 120.0) -> Json:
         """Until that pod's builder has ended; the pod. For a bot that is stopped."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}"
         return self.ground.api.wait_for(path, lambda one: terminated(one) is not None, timeout)
 
-    def wait_for_no_pod(self, timeout: float = 60.0) -> None:
+    def wait_for_no_pod(self, timeout: float = 120.0) -> None:
         """Until the last build pod is gone."""
         deadline = time.monotonic() + timeout
         while self.pods():
@@ -211,13 +214,14 @@ class Bot:
                 raise TimeoutError(f"pods after {timeout:.0f} s: {self.told()}")
             time.sleep(0.2)
 
-    def pods_made(self) -> list[str]:
-        """Names of all build pods that were ever created here, by the apiserver's audit log."""
+    def pods_made(self, namespace: str = "") -> list[str]:
+        """Names of all build pods that were ever created there, by the apiserver's audit log: of
+        its own namespace unless told otherwise."""
         return [
             event["objectRef"].get("name") or ""
             for event in self.ground.cluster.plane.audit_events()
             if event["verb"] == "create"
-            and event.get("objectRef", {}).get("namespace") == self.namespace
+            and event.get("objectRef", {}).get("namespace") == (namespace or self.namespace)
             and event["objectRef"]["resource"] == "pods"
             and "subresource" not in event["objectRef"]
             and event["responseStatus"]["code"] == 201
@@ -235,6 +239,11 @@ class Bot:
         states = [(pod["metadata"]["name"], pod["status"]) for pod in self.pods()]
         logs = [f"{name}: {each.log_text()[-2000:]}" for name, each in self._processes.items()]
         return "\n".join([json.dumps(states, indent=1)[-3000:], *logs])
+
+
+def pods_of(pods: Iterable[Json], sha: str) -> list[Json]:
+    """Those of that commit: the pod of a build before may still be on its way out."""
+    return [p for p in pods if p["metadata"]["annotations"]["pushwright.dev/commit"] == sha]
 
 
 def _role() -> Json:

@@ -80,10 +80,7 @@ def project(bot: Bot) -> Project:
     return new_project(bot)
 
 
-@pytest.fixture
-def own_bot(ground: Ground) -> Iterator[Callable[..., Bot]]:
-    """Makes a bot for this test alone, to be stopped, killed or configured otherwise: the arguments
-    are `Bot`'s, the daemon is dockerd 29 unless told otherwise."""
+def _bots(ground: Ground) -> Iterator[Callable[..., Bot]]:
     made: list[Bot] = []
 
     def make(dockerd: str = DIND29, **more: Any) -> Bot:
@@ -94,3 +91,16 @@ def own_bot(ground: Ground) -> Iterator[Callable[..., Bot]]:
     yield make
     for bot in made:
         bot.stop()
+
+
+@pytest.fixture
+def own_bot(ground: Ground) -> Iterator[Callable[..., Bot]]:
+    """Makes a bot for this test alone, to be stopped, killed or configured otherwise: the arguments
+    are `Bot`'s, the daemon is dockerd 29 unless told otherwise."""
+    yield from _bots(ground)
+
+
+@pytest.fixture(scope="module")
+def module_bot(ground: Ground) -> Iterator[Callable[..., Bot]]:
+    """The same for the tests of a module, whose builds then wait side by side."""
+    yield from _bots(ground)

@@ -5,17 +5,21 @@ They live as long as the test session; a scenario takes a namespace and reposito
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from tests.cluster.api import Api, Json
+from tests.cluster.e2e.gates import Gate, Gates
 from tests.cluster.images import build_archives
 from tests.cluster.node import HOST, Cluster
 from tests.cluster.programs import DIES_WITH_US
 from tests.fakes.base_image import push_base
 from tests.fakes.registry_process import RegistryProcess
 
+_ESTABLISHED = "01"
 PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 
 
@@ -26,6 +30,7 @@ class Ground:
         self.folder = folder
         self.cluster = Cluster(folder / "node", audit=True, keep=True)
         self.registry = RegistryProcess(folder / "registry", address=HOST, in_front=DIES_WITH_US)
+        self.gates = Gates(HOST)
         self.base = ""
         self._numbers = itertools.count(1)
 
@@ -33,6 +38,7 @@ class Ground:
         archives = build_archives()
         self.cluster.start()
         try:
+            self.gates.start()
             self.registry.start()
             self.base = push_base(self.registry.url, "base", "1")
             for archive in archives:
@@ -42,12 +48,17 @@ class Ground:
             raise
 
     def stop(self) -> None:
+        self.gates.stop()
         self.registry.stop()
         self.cluster.stop()
 
     @property
     def api(self) -> Api:
         return self.cluster.api
+
+    def gate(self) -> Gate:
+        """A new one, for a step that is to wait."""
+        return self.gates.new()
 
     def number(self) -> int:
         """Another one each time, for names that must not meet."""
@@ -66,6 +77,18 @@ class Ground:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}"
         return self.api.text(path)
 
+    def connections(self, pod: Json) -> set[str]:
+        """`address:port` of what a pod holds connections to, as the pod itself sees it: behind the
+        address of a Service is another one."""
+        found = set()
+        for process in self.processes(pod):
+            with suppress(OSError):
+                for line in (process / "net" / "tcp").read_text().splitlines()[1:]:
+                    _, _, remote, state = line.split()[:4]
+                    if state == _ESTABLISHED:
+                        found.add(_address(remote))
+        return found
+
     def processes(self, pod: Json, part: str = "") -> list[Path]:
         """`/proc` folders of what runs in a pod, nested containers included, whose command line
         holds `part`."""
@@ -76,3 +99,10 @@ class Ground:
                 if inside and part in (entry / "cmdline").read_bytes().decode("utf-8", "replace"):
                     found.append(entry)
         return found
+
+
+def _address(told: str) -> str:
+    """`0100D50A:01BB` of /proc/net/tcp is 10.213.0.1:443 on a little-endian machine."""
+    address, _, port = told.partition(":")
+    number = int(address, 16).to_bytes(4, sys.byteorder)
+    return f"{ipaddress.IPv4Address(number)}:{int(port, 16)}"

@@ -1,4 +1,5 @@
-"""The chart installed on the node, as a user would: helm, Secrets, a volume, a webhook."""
+"""The chart installed on the node, as a user would: helm, Secrets, a volume or a database, a
+webhook."""
 
 from __future__ import annotations
 
@@ -6,16 +7,18 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from tests.chart.helm import CHART, settings
-from tests.cluster.api import Json
+from tests.cluster.api import ApiError, Json
 from tests.cluster.e2e.ground import Ground
 from tests.cluster.images import BOT, DIND29
 from tests.cluster.node import NAME, NODE
 from tests.cluster.programs import find_program
 from tests.fakes.githost.host import FakeHost
+from tests.fakes.postgres_process import PASSWORD
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 WEBHOOK = "a webhook secret of this test's own"
@@ -24,12 +27,14 @@ RELEASE = "pushwright"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """SQLite: the pod `pushwright-0` in a namespace of its own, builds in `builds`."""
+    """In a namespace of its own, builds in `builds`. SQLite: the pod `pushwright-0`. `database`: of
+    PostgreSQL, without its password; then there are two web and two worker pods."""
 
     ground: Ground
     githost: FakeHost
     namespace: str
     builds: str
+    database: str = ""
 
     def config(self) -> Json:
         registry = self.ground.registry.host
@@ -59,21 +64,30 @@ class Installation:
 
     def values(self) -> Json:
         repository, _, tag = BOT.rpartition(":")
-        return {
+        found: Json = {
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
             "sqlite": {"size": "1Gi"},
             "web": {"service": {"type": "NodePort"}},
             "config": self.config(),
         }
+        if self.database:
+            found["database"] = {"url": self.database, "passwordSecret": {"name": "database"}}
+            found["web"]["replicas"] = 2
+            found["worker"] = {"replicas": 2}
+        return found
 
     def install(self, token: str) -> str:
         """Everything that docs/install.md asks for; what helm says."""
         api = self.ground.api
         api.namespace(self.namespace, RESTRICTED)
-        for name, key, value in (("forge", "token", token), ("forge-webhook", "secret", WEBHOOK)):
+        secrets = [("forge", "token", token), ("forge-webhook", "secret", WEBHOOK)]
+        if self.database:
+            secrets.append(("database", "password", PASSWORD))
+        else:
+            self._volume()
+        for name, key, value in secrets:
             body = {"metadata": {"name": name}, "stringData": {key: value}}
             api.create(f"/api/v1/namespaces/{self.namespace}/secrets", body)
-        self._volume()
         return self._helm("install", self.values())
 
     def upgrade(self, changes: Json) -> str:
@@ -89,7 +103,7 @@ class Installation:
             str(CHART),
             f"--namespace={self.namespace}",
         ]
-        argv += ["--values=-", "--wait", "--timeout=150s", *more]
+        argv += ["--values=-", "--wait", "--timeout=240s", *more]
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
         done = subprocess.run(
             argv,
@@ -98,7 +112,7 @@ class Installation:
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=280,
         )
         assert done.returncode == 0, done.stderr + self.told()
         return done.stdout
@@ -124,27 +138,35 @@ class Installation:
         service = self.ground.api.get(f"/api/v1/namespaces/{self.namespace}/services/{RELEASE}")
         return f"http://{NODE}:{service['spec']['ports'][0]['nodePort']}"
 
+    def pods(self, component: str) -> list[Json]:
+        """Of the bot: `all` with SQLite, else `web`, `worker`, `migrate`; those on their way out
+        are left out."""
+        return [
+            pod
+            for pod in self.ground.pods(self.namespace)
+            if pod["metadata"]["labels"].get("app.kubernetes.io/component") == component
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
+
     @property
-    def pod(self) -> Json:
-        return self.ground.api.pod(self.namespace, f"{RELEASE}-0")
+    def workers(self) -> list[Json]:
+        return self.pods("worker" if self.database else "all")
 
     def restarts(self) -> int:
-        return sum(one["restartCount"] for one in self.pod["status"]["containerStatuses"])
+        pods = [*self.workers, *self.pods("web")]
+        return sum(
+            one["restartCount"] for pod in pods for one in pod["status"]["containerStatuses"]
+        )
 
     def told(self) -> str:
-        """The logs of both containers, for a test that fails."""
+        """The logs of the bot, for a test that fails."""
         found = ""
-        for container in ("web", "worker"):
-            argv = [
-                str(find_program("kubectl")),
-                "logs",
-                f"{RELEASE}-0",
-                f"--container={container}",
-            ]
-            argv += [f"--namespace={self.namespace}", "--tail=40"]
-            argv += [f"--kubeconfig={self.ground.cluster.plane.kubeconfig}"]
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
-            found += f"\n== {container}\n{done.stdout}{done.stderr}"
+        for pod in self.ground.pods(self.namespace):
+            name = pod["metadata"]["name"]
+            for container in pod["spec"]["containers"]:
+                with suppress(ApiError):  # it did not start, or is gone
+                    text = self.ground.log(self.namespace, name, container["name"])
+                    found += f"\n== {name} {container['name']}\n{text[-4000:]}"
         return found
 
     def requests(self) -> Iterator[Json]:

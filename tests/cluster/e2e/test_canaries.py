@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.api import ApiError
+from tests.cluster.e2e.bot import pods_of
 from tests.cluster.e2e.project import Project
 
 pytestmark = pytest.mark.timeout(240)
@@ -28,24 +30,30 @@ def _processes() -> Iterator[tuple[str, bytes]]:
             )
 
 
+def _ended(project: Project, sha: str) -> bool:
+    status = project.statuses(sha).get("pushwright")
+    return status is not None and status.state != "pending"
+
+
 def test_the_clone_credential_is_seen_nowhere(project: Project) -> None:
-    bot = project.bot
+    bot, gate = project.bot, project.bot.ground.gate()
     canary = bot.token
-    step = "RUN env && cat /proc/self/mounts && sleep 2 && echo done > /done"
+    step = f"RUN env && cat /proc/self/mounts && {gate.step} && echo done > /done"
     sha = project.push({"Dockerfile": f"FROM {bot.ground.base}\nCOPY . /src\n{step}\n"})
     seen: dict[str, str] = {}
     deadline = time.monotonic() + 120
-    while project.statuses(sha).get("pushwright") is None or (
-        project.statuses(sha)["pushwright"].state == "pending" and time.monotonic() < deadline
-    ):
+    while not _ended(project, sha) and time.monotonic() < deadline:
+        waits = gate.was_reached()
         held = [line for line, content in _processes() if canary.encode() in content]
         assert held == [], "a process has it in its arguments or environment"
-        for pod in bot.pods():
+        for pod in pods_of(bot.pods(), sha):
             name = pod["metadata"]["name"]
             seen[f"pod {name}"] = json.dumps(pod)
             for container in ("docker", "dind"):
-                with suppress(RuntimeError):  # not started yet, or gone
+                with suppress(ApiError):  # not started yet, or gone
                     seen[f"log {name} {container}"] = bot.ground.log(bot.namespace, name, container)
+        if waits:  # a whole sweep was made while the step ran
+            gate.open()
         time.sleep(0.1)
     project.wait(sha, "success")
     seen["events"] = json.dumps(bot.ground.api.get(f"/api/v1/namespaces/{bot.namespace}/events"))

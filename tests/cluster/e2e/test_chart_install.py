@@ -1,11 +1,14 @@
-"""The bot itself on the node, installed by the chart: builds, waits, an upgrade in the middle of a
-build, and at the end what it asked of the apiserver."""
+"""The bot itself on the node, installed by the chart: builds, an upgrade in the middle of one, and
+what it asked of the apiserver."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,171 +16,163 @@ import pytest
 from bot.core.ids import HostKind
 from bot.executors.kubernetes.permissions import PERMISSIONS
 from tests.cluster.e2e.ground import Ground
-from tests.cluster.e2e.installation import WEBHOOK, Installation
+from tests.cluster.e2e.installation import Installation
+from tests.cluster.e2e.installed import (
+    Served,
+    check_pods_were_made_once,
+    check_way_to_api_server,
+    serve,
+)
+from tests.cluster.images import BOT
 from tests.cluster.node import HOST
 from tests.fakes.githost.host import FakeHost
-from tests.fakes.githost.model import Repository, Status
+from tests.fakes.postgres_process import PostgresProcess
 
 pytestmark = pytest.mark.timeout(600)
-SHOP = "acme/shop"
+NEXT = "next"
+"""The tag of the version after this one: the same image, which is a version to Kubernetes."""
 
 
 @pytest.fixture
-def installation(ground: Ground, tmp_path: Path) -> Iterator[Installation]:
+def githost(tmp_path: Path, ground: Ground) -> Iterator[FakeHost]:
+    with FakeHost(HostKind.GITHUB, tmp_path, address=HOST) as host:
+        yield host
+
+
+@pytest.fixture
+def sqlite(ground: Ground, githost: FakeHost) -> Installation:
     number = ground.number()
-    with FakeHost(HostKind.GITHUB, tmp_path, address=HOST) as githost:
-        yield Installation(ground, githost, f"bot-{number}", f"bot-builds-{number}")
+    return Installation(ground, githost, f"bot-{number}", f"bot-builds-{number}")
 
 
-def test_installed_used_and_upgraded(installation: Installation) -> None:
-    githost = installation.githost
-    repository = githost.create_repository(SHOP, private=True)
-    token = githost.create_token("pushwright", repository, "write")
-    said = installation.install(token)
+@pytest.fixture
+def postgresql(ground: Ground, githost: FakeHost) -> Iterator[Installation]:
+    """With a server outside of the cluster that pods reach by its address and a password."""
+    number = ground.number()
+    folder = Path(tempfile.mkdtemp(prefix="pw-pg-", dir="/tmp"))
+    folder.chmod(0o755)
+    with PostgresProcess(folder, HOST) as server:
+        url = server.create_database().replace("127.0.0.1", HOST)
+        yield Installation(ground, githost, f"bot-{number}", f"bot-builds-{number}", url)
+    shutil.rmtree(folder)
+
+
+# -- one pod, SQLite -------------------------------------------------------------------------------
+
+
+def test_installed_used_and_upgraded(sqlite: Installation) -> None:
+    said = sqlite.install(sqlite.githost.create_token("pushwright"))
     assert "http://builds.test/webhooks/forge" in said
-    githost.add_hook(repository, f"{installation.url}/webhooks/forge", WEBHOOK)
-    with urllib.request.urlopen(f"{installation.url}/readyz", timeout=10) as ready:
+    shop = serve(sqlite, "acme/shop")
+    with urllib.request.urlopen(f"{sqlite.url}/readyz", timeout=10) as ready:
         assert ready.status == 200
-
-    _a_push_becomes_an_image(installation, repository)
-    _a_quota_is_waited_for(installation, repository)
-    _a_secret_is_waited_for(installation, repository)
-    _a_changed_config_restarts_nothing(installation)
-    _an_upgrade_in_the_middle_of_a_build(installation, repository)
-    assert installation.restarts() == 0, installation.told()
-    _asked_for_what_it_may_and_all_of_it(installation)
-
-
-def _a_push_becomes_an_image(installation: Installation, repository: Repository) -> None:
-    sha = _push(installation, repository, "RUN echo one > /one")
-    done = _ended(installation, repository, sha)
-    assert done.state == "success", (done, installation.told())
-    assert _tagged(installation, "main")
-
-
-def _a_quota_is_waited_for(installation: Installation, repository: Repository) -> None:
-    api, path = installation.ground.api, f"/api/v1/namespaces/{installation.builds}/resourcequotas"
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    api.create(path, quota)
-    sha = _push(installation, repository, "RUN echo two > /two")
-    _until(lambda: "quota" in _told(installation, repository, sha), installation)
-    api.delete(f"{path}/none")
-    assert _ended(installation, repository, sha).state == "success", installation.told()
-
-
-def _a_secret_is_waited_for(installation: Installation, repository: Repository) -> None:
-    """The Secret is the administrator's and late: its pod says so after a while."""
-    config = "version: 1\nimages:\n  shop:\n    secrets: [{id: npm, from: npm}]\n"
-    run = 'RUN --mount=type=secret,id=npm test "$(cat /run/secrets/npm)" = late'
-    sha = _push(installation, repository, run, {".pushwright.yaml": config})
-    _until(lambda: "npm" in _told(installation, repository, sha), installation)
-    api = installation.ground.api
-    secret = {"metadata": {"name": "npm"}, "stringData": {"token": "late"}}
-    api.create(f"/api/v1/namespaces/{installation.builds}/secrets", secret)
-    assert _ended(installation, repository, sha).state == "success", installation.told()
+    shop.green(shop.push("echo one > /one"))
+    assert shop.has_tag("main")
+    check_way_to_api_server(sqlite)
+    _a_changed_config_restarts_nothing(sqlite)
+    _an_upgrade_in_the_middle_of_a_build(sqlite, shop)
+    assert sqlite.restarts() == 0, sqlite.told()
+    check_pods_were_made_once(sqlite, 2)
+    _asked_for_what_it_may(sqlite)
 
 
 def _a_changed_config_restarts_nothing(installation: Installation) -> None:
-    before = installation.pod["metadata"]["uid"]
+    (before,) = installation.workers
     installation.upgrade({"config.limits": {"builds": 3}})
-    assert installation.pod["metadata"]["uid"] == before
-    assert (
-        "limits"
-        in installation.ground.api.get(
-            f"/api/v1/namespaces/{installation.namespace}/configmaps/pushwright"
-        )["data"]["pushwright.yaml"]
-    )
+    (after,) = installation.workers
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    path = f"/api/v1/namespaces/{installation.namespace}/configmaps/pushwright"
+    assert "limits" in installation.ground.api.get(path)["data"]["pushwright.yaml"]
 
 
-def _an_upgrade_in_the_middle_of_a_build(
-    installation: Installation, repository: Repository
-) -> None:
-    before = installation.pod["metadata"]["uid"]
-    sha = _push(installation, repository, "RUN sleep 20 && echo three > /three")
-    _until(lambda: _running(installation, sha), installation)
-    (pod,) = _running(installation, sha)
+def _an_upgrade_in_the_middle_of_a_build(installation: Installation, shop: Served) -> None:
+    (before,) = installation.workers
+    gate = installation.ground.gate()
+    sha = shop.push(f"{gate.step} && echo two > /two")
+    gate.reached()
     installation.upgrade({"web.threads": 8})
-    assert installation.pod["metadata"]["uid"] != before
-    assert _ended(installation, repository, sha).state == "success", installation.told()
-    made = [
-        event["objectRef"]["name"]
-        for event in installation.requests()
-        if event["verb"] == "create"
-        and event["objectRef"]["resource"] == "pods"
-        and event["responseStatus"]["code"] == 201
-    ]
-    assert made.count(pod) == 1
-    assert made[-1] == pod
+    (after,) = installation.workers
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    gate.open()
+    shop.green(sha)
 
 
-def _asked_for_what_it_may_and_all_of_it(installation: Installation) -> None:
-    used = set()
+def _asked_for_what_it_may(installation: Installation) -> None:
+    """By the chart's own Role; that each verb of it is used is told by test_verbs_used.py."""
+    granted = {(one.resource, verb) for one in PERMISSIONS for verb in one.verbs}
     for event in installation.requests():
         assert event.get("annotations", {}).get("authorization.k8s.io/decision") == "allow", event
         about = event["objectRef"]
         resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-        if about["namespace"] == installation.builds:
-            used.add((resource, event["verb"]))
-    assert used == {(one.resource, verb) for one in PERMISSIONS for verb in one.verbs}
+        assert about["namespace"] == installation.builds, event
+        assert (resource, event["verb"]) in granted, event
 
 
-# -- what is asked over and over -------------------------------------------------------------------
+# -- two of each, PostgreSQL -----------------------------------------------------------------------
 
 
-def _push(
-    installation: Installation,
-    repository: Repository,
-    run: str,
-    files: dict[str, str] | None = None,
-) -> str:
-    dockerfile = f"FROM {installation.ground.base}\n{run}\n"
-    return installation.githost.commit(
-        repository, "main", {"Dockerfile": dockerfile, **(files or {})}
-    )
+def test_two_versions_side_by_side_on_postgresql(postgresql: Installation) -> None:
+    postgresql.ground.cluster.tag(BOT, f"{BOT.rpartition(':')[0]}:{NEXT}")
+    postgresql.install(postgresql.githost.create_token("pushwright"))
+    assert (len(postgresql.pods("web")), len(postgresql.workers)) == (2, 2)
+    shop, tools = serve(postgresql, "acme/shop"), serve(postgresql, "acme/tools")
+    shop.green(shop.push("echo one > /one"))
+    assert shop.has_tag("main")
+    check_way_to_api_server(postgresql)
+
+    gate = postgresql.ground.gate()
+    before = shop.push(f"{gate.step} && echo two > /two")
+    gate.reached()
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(postgresql.upgrade, {"image.tag": NEXT})
+        seen = _Sightings(postgresql)
+        _watch(upgrade, seen)
+        meanwhile = tools.push("echo three > /three")
+        _watch(upgrade, seen, to_its_end=True)
+    gate.open()
+    shop.green(before)
+    tools.green(meanwhile)
+    assert tools.has_tag("main")
+    assert seen.order.index(("migrate", NEXT)) < seen.order.index(("web", NEXT))
+    assert seen.order.index(("migrate", NEXT)) < seen.order.index(("worker", NEXT))
+    assert seen.together == {"web", "worker"}
+    check_pods_were_made_once(postgresql, 3)
+    assert all(one.answers == [202] for one in postgresql.githost.hooks.deliveries)
+    assert postgresql.restarts() == 0, postgresql.told()
+    _asked_for_what_it_may(postgresql)
 
 
-def _statuses(installation: Installation, repository: Repository, sha: str) -> dict[str, Status]:
-    return installation.githost.statuses(repository, sha)
+class _Sightings:
+    """What runs in the bot's namespace, looked at again and again. `order`: component and version
+    as they came up; `together`: components that ran in two versions at once."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self.order: list[tuple[str, str]] = []
+        self.together: set[str] = set()
+
+    def look(self) -> None:
+        for component in ("migrate", "web", "worker"):
+            pods = self._installation.pods(component)
+            for pod in pods:
+                if (one := (component, _version(pod))) not in self.order:
+                    self.order.append(one)
+            if len({_version(pod) for pod in pods if pod["status"]["phase"] == "Running"}) == 2:
+                self.together.add(component)
 
 
-def _told(installation: Installation, repository: Repository, sha: str) -> str:
-    found = _statuses(installation, repository, sha).values()
-    return " | ".join(one.description or "" for one in found)
+def _watch(upgrade: Future[str], seen: _Sightings, *, to_its_end: bool = False) -> None:
+    """Until two versions of the worker run, or until the upgrade is through."""
+    while not upgrade.done():
+        seen.look()
+        if "worker" in seen.together and not to_its_end:
+            return
+        time.sleep(0.1)
+    upgrade.result()
+    assert to_its_end, "it was through before two versions of the worker were seen"
 
 
-def _ended(installation: Installation, repository: Repository, sha: str) -> Status:
-    """The aggregate's last status."""
-
-    def done() -> bool:
-        found = _statuses(installation, repository, sha).get("pushwright")
-        return found is not None and found.state != "pending"
-
-    _until(done, installation)
-    return _statuses(installation, repository, sha)["pushwright"]
-
-
-def _until(
-    condition: Callable[[], object], installation: Installation, seconds: float = 180
-) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, installation.told()
-        time.sleep(0.2)
-
-
-def _running(installation: Installation, sha: str) -> list[str]:
-    """Of that commit: the pod of the build before may still be on its way out."""
-    return [
-        pod["metadata"]["name"]
-        for pod in installation.ground.pods(installation.builds)
-        if pod["status"]["phase"] == "Running"
-        and pod["metadata"]["annotations"]["pushwright.dev/commit"] == sha
-    ]
-
-
-def _tagged(installation: Installation, tag: str) -> bool:
-    url = f"{installation.ground.registry.url}/v2/{SHOP}/manifests/{tag}"
-    accept = "application/vnd.oci.image.manifest.v1+json"
-    asked = urllib.request.Request(url, headers={"Accept": accept})
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        return bool(answer.status == 200)
+def _version(pod: dict[str, object]) -> str:
+    spec = pod["spec"]
+    assert isinstance(spec, dict)
+    return str(spec["containers"][0]["image"]).rpartition(":")[2]

@@ -50,10 +50,13 @@ def test_dockerd_is_killed(own_bot: NewBot) -> None:
     """Ours: another attempt, which succeeds."""
     bot = own_bot()
     project = new_project(bot)
-    sha = project.push(running(bot, "sleep 8"))
-    pod = bot.wait_for_pod()
+    gate = bot.ground.gate()
+    sha = project.push(running(bot, gate.step))
+    gate.reached()
+    pod = bot.wait_for_pod(sha)
     (daemon,) = [p for p in bot.ground.processes(pod, "--host=unix") if _name(p) == "dockerd"]
     os.kill(int(daemon.name), signal.SIGKILL)
+    gate.open()
     project.wait(sha, "success")
     assert len(bot.pods_made()) == 2
 

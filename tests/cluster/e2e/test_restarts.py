@@ -10,17 +10,22 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.e2e.bot import Bot
+from tests.cluster.e2e.gates import Gate
 from tests.cluster.e2e.project import Project, new_project
+from tests.cluster.images import DIND29
 from tests.fakes.postgres_process import PostgresProcess
 
 pytestmark = pytest.mark.timeout(300)
 NewBot = Callable[..., Bot]
 
 
-def slow(bot: Bot, seconds: int, word: str = "hello") -> dict[str, str]:
-    """A Dockerfile whose step takes that long."""
-    run = f"RUN sleep {seconds} && echo {word} > /word"
-    return {"Dockerfile": f"FROM {bot.ground.base}\n{run}\n"}
+def quick(bot: Bot, word: str) -> dict[str, str]:
+    return {"Dockerfile": f"FROM {bot.ground.base}\nRUN echo {word} > /word\n"}
+
+
+def held(bot: Bot, gate: Gate, word: str = "hello") -> dict[str, str]:
+    """A Dockerfile whose step waits at the gate."""
+    return {"Dockerfile": f"FROM {bot.ground.base}\nRUN {gate.step} && echo {word} > /word\n"}
 
 
 @pytest.fixture
@@ -39,11 +44,17 @@ def mine(own_bot: NewBot) -> Project:
     return new_project(own_bot())
 
 
+one_daemon = pytest.mark.parametrize("dockerd", [DIND29], indirect=True)
+"""With the shared bot of that daemon: what is shown does not depend on it."""
+
+
 def test_a_bot_that_was_away_reports_what_happened(mine: Project) -> None:
-    bot = mine.bot
-    sha = mine.push(slow(bot, 4))
-    pod = bot.wait_for_pod()
+    bot, gate = mine.bot, mine.bot.ground.gate()
+    sha = mine.push(held(bot, gate))
+    gate.reached()
+    pod = bot.wait_for_pod(sha)
     bot.worker().stop()
+    gate.open()
     ended = bot.wait_for_end(pod)
     assert mine.statuses(sha)["pushwright"].state == "pending"
     bot.start_worker()
@@ -58,77 +69,93 @@ def test_of_two_workers_one_is_killed(own_bot: NewBot, postgres: PostgresProcess
     bot.start_worker("second")
     project = new_project(bot)
     for killed in ("worker", "second"):
-        before = len(bot.pods_made())
-        sha = project.push(slow(bot, 4, killed))
-        bot.wait_for_pod()
+        before, gate = len(bot.pods_made()), bot.ground.gate()
+        sha = project.push(held(bot, gate, killed))
+        gate.reached()
         bot.kill_worker(killed)
+        gate.open()
         project.wait(sha, "success")
+        project.wait(sha, "success", project.context)
         assert len(bot.pods_made()) == before + 1
         assert project.digest("main") == project.build(sha)["digest"] != ""
         bot.start_worker(killed)
 
 
 def test_the_api_server_restarts_during_a_build(mine: Project) -> None:
-    bot = mine.bot
-    sha = mine.push(slow(bot, 6))
-    bot.wait_for_pod()
+    bot, gate = mine.bot, mine.bot.ground.gate()
+    sha = mine.push(held(bot, gate))
+    gate.reached()
     bot.ground.cluster.plane.restart_apiserver()
+    gate.open()
     mine.wait(sha, "success")
     assert len(bot.pods_made()) == 1
 
 
-def test_an_older_build_that_ends_last_does_not_move_the_tag(mine: Project) -> None:
-    older = mine.push(slow(mine.bot, 15, "older"))
-    mine.bot.wait_for_pod()
-    newer = mine.push(slow(mine.bot, 0, "newer"))
-    mine.wait(newer, "success")
-    assert mine.statuses(older)["pushwright"].state == "pending", "the older one ended first"
-    newest = mine.build(newer)["digest"]
-    assert mine.digest("main") == newest
-    mine.wait(older)
-    assert mine.digest("main") == newest
+@one_daemon
+def test_an_older_build_that_ends_last_does_not_move_the_tag(project: Project) -> None:
+    bot, gate = project.bot, project.bot.ground.gate()
+    older = project.push(held(bot, gate))
+    gate.reached()
+    newer = project.push(quick(bot, "newer"))
+    project.wait(newer, "success")
+    project.wait(newer, "success", project.context)
+    assert project.statuses(older)["pushwright"].state == "pending", "the older one ended first"
+    newest = project.build(newer)["digest"]
+    assert project.digest("main") == newest
+    gate.open()
+    project.wait(older)
+    assert project.digest("main") == newest
 
 
-def test_a_force_push_during_the_build(mine: Project) -> None:
-    mine.green(slow(mine.bot, 0, "first"))
-    git = mine.repository.git
-    dropped = mine.push(slow(mine.bot, 8, "dropped"))
-    mine.bot.wait_for_pod()
-    forced = git.commit(slow(mine.bot, 0, "forced"), "Forced", [])
-    mine.set_refs({"refs/heads/main": forced})
-    mine.wait(forced, "success")
-    mine.wait(dropped)
-    assert mine.digest("main") == mine.build(forced)["digest"]
+@one_daemon
+def test_a_force_push_during_the_build(project: Project) -> None:
+    bot, gate = project.bot, project.bot.ground.gate()
+    project.green(quick(bot, "first"))
+    dropped = project.push(held(bot, gate, "dropped"))
+    gate.reached()
+    forced = project.repository.git.commit(quick(bot, "forced"), "Forced", [])
+    project.set_refs({"refs/heads/main": forced})
+    project.wait(forced, "success")
+    project.wait(forced, "success", project.context)
+    gate.open()
+    project.wait(dropped)
+    assert project.digest("main") == project.build(forced)["digest"]
 
 
-def test_a_branch_that_is_deleted_during_its_build(mine: Project) -> None:
-    sha = mine.push(slow(mine.bot, 60))
-    mine.bot.wait_for_pod()
-    mine.set_refs({"refs/heads/main": None})
-    assert mine.wait(sha).state == "error"
-    mine.bot.wait_for_no_pod()
-    assert mine.tags() == {}
+@one_daemon
+def test_a_branch_that_is_deleted_during_its_build(project: Project) -> None:
+    gate = project.bot.ground.gate()
+    sha = project.push(held(project.bot, gate))
+    gate.reached()
+    project.set_refs({"refs/heads/main": None})
+    assert project.wait(sha).state == "error"
+    project.bot.wait_for_no_pod()
+    assert project.tags() == {}
 
 
-def test_cancelled_while_it_builds(mine: Project) -> None:
-    sha = mine.push(slow(mine.bot, 60))
-    mine.bot.wait_for_pod()
-    url = mine.wait(sha, "pending", mine.context).target_url or ""
-    mine.bot.command("cancel", url.rpartition("/")[2])
-    assert "cancelled" in str(mine.wait(sha, "error", mine.context).description)
-    mine.bot.wait_for_no_pod()
-    assert mine.tags() == {}
+@one_daemon
+def test_cancelled_while_it_builds(project: Project) -> None:
+    gate = project.bot.ground.gate()
+    sha = project.push(held(project.bot, gate))
+    gate.reached()
+    url = project.wait(sha, "pending", project.context).target_url or ""
+    project.bot.command("cancel", url.rpartition("/")[2])
+    assert "cancelled" in str(project.wait(sha, "error", project.context).description)
+    project.bot.wait_for_no_pod()
+    assert project.tags() == {}
 
 
 def test_cancelled_while_it_is_queued(own_bot: NewBot) -> None:
     """Behind another repository's build: it never gets a pod, and the other one is left alone."""
     bot = own_bot(config={"limits": {"builds": 1}})
-    first, second = new_project(bot), new_project(bot)
-    built = first.push(slow(bot, 15))
-    pod = bot.wait_for_pod()
-    queued = second.push(slow(bot, 1))
+    gate, first, second = bot.ground.gate(), new_project(bot), new_project(bot)
+    built = first.push(held(bot, gate))
+    gate.reached()
+    pod = bot.wait_for_pod(built)
+    queued = second.push(quick(bot, "second"))
     url = second.wait(queued, "pending", second.context).target_url or ""
     bot.command("cancel", url.rpartition("/")[2])
     assert "cancelled" in str(second.wait(queued, "error", second.context).description)
+    gate.open()
     first.wait(built, "success")
     assert bot.pods_made() == [pod["metadata"]["name"]]
