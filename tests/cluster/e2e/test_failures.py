@@ -19,6 +19,16 @@ def running(bot: Bot, step: str) -> dict[str, str]:
     return {"Dockerfile": f"FROM {bot.ground.base}\nRUN {step}\n"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def filling(module_bot: NewBot) -> tuple[Project, str]:
+    """A step that fills the disk: the kubelet takes its time, so it is begun before all others."""
+    bot = module_bot(kubernetes={"resources": {**RESOURCES, "disk": "200Mi"}})
+    project = new_project(bot)
+    gate = bot.ground.gate()  # stays closed
+    fill = f"dd if=/dev/zero of=/big bs=1M count=400 && {gate.step}"
+    return project, project.push(running(bot, fill))
+
+
 def test_a_step_that_takes_too_much_memory(own_bot: NewBot, dockerd: str) -> None:
     """The kernel ends it at the build's limit, and dockerd lives to tell."""
     bot = own_bot(dockerd, kubernetes={"resources": {**RESOURCES, "memory": "128Mi"}})
@@ -27,15 +37,6 @@ def test_a_step_that_takes_too_much_memory(own_bot: NewBot, dockerd: str) -> Non
     status = project.wait(sha, "failure", project.context)
     assert "out of memory" in str(status.description)
     assert len(bot.pods_made()) == 1, "theirs: no second attempt"
-
-
-def test_a_step_that_fills_the_disk(own_bot: NewBot) -> None:
-    bot = own_bot(kubernetes={"resources": {**RESOURCES, "disk": "200Mi"}})
-    project = new_project(bot)
-    fill = "dd if=/dev/zero of=/big bs=1M count=400 && sleep 100"
-    sha = project.push(running(bot, fill))
-    status = project.wait(sha, "failure", project.context, timeout=150)
-    assert "disk" in str(status.description)
 
 
 def test_a_step_that_takes_too_long(project: Project) -> None:
@@ -89,6 +90,12 @@ def test_a_quota_is_waited_for(own_bot: NewBot) -> None:
     assert project.wait_text(sha, "quota").state == "pending"
     bot.ground.api.delete(f"{path}/none")
     project.wait(sha, "success")
+
+
+def test_a_step_that_fills_the_disk(filling: tuple[Project, str]) -> None:
+    project, sha = filling
+    status = project.wait(sha, "failure", project.context, timeout=200)
+    assert "disk" in str(status.description)
 
 
 def _name(process: object) -> str:
