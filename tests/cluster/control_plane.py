@@ -16,6 +16,7 @@ import base64
 import ipaddress
 import json
 import shutil
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ class ControlPlane:
         self.port = free_port()  # of the loopback: `address` may not be up yet
         self.url = f"https://{address}:{self.port}"
         self.kubeconfig = folder / "kubeconfig"
+        self.restarts: list[tuple[float, float]] = []
+        """From when to when it was not ready: it answers before it has read what the Roles say."""
         self._components: dict[str, Component] = {}
 
     def start(self) -> Self:
@@ -162,10 +165,11 @@ class ControlPlane:
 
     def restart_apiserver(self) -> None:
         """End it and start it again on the same port, as an upgrade does; etcd goes on."""
-        server = self._components["kube-apiserver"]
+        server, began = self._components["kube-apiserver"], time.time()
         server.stop()
         server.start()
         server.wait_until(self.ready, "it was ready again")
+        self.restarts.append((began, time.time()))
 
     def token_for(self, namespace: str, name: str, *, seconds: int = 3600) -> str:
         """A bearer token of a service account, which is created where it is lacking."""

@@ -133,7 +133,7 @@ def _check_place(pod: Json) -> None:
 
 def _check_recipe(seen: Mapping[str, str]) -> None:
     recipe: dict[str, Any] = json.loads(seen["secret recipe.json"])
-    assert recipe["push"] is None
+    assert recipe.get("push") is None
     assert recipe["cache"]["to"] is None
     assert recipe["build"]["secrets"] == []
     assert json.loads(seen["secret config.json"]).get("auths", {}) == {}

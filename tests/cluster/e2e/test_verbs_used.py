@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from bot.executors.kubernetes.permissions import PERMISSIONS
@@ -23,8 +25,15 @@ def _used(ground: Ground) -> tuple[Used, Used]:
         resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
         # A full quota and Pod Security answer 403 too, which is admission and not the Role.
         denied = event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
-        (refused if denied else allowed).add((resource, event["verb"]))
+        if not (denied and _not_ready(ground, event["requestReceivedTimestamp"])):
+            (refused if denied else allowed).add((resource, event["verb"]))
     return allowed, refused
+
+
+def _not_ready(ground: Ground, stamp: str) -> bool:
+    """Whether the API server was starting then."""
+    at = datetime.fromisoformat(stamp).timestamp()
+    return any(began <= at <= ended for began, ended in ground.cluster.plane.restarts)
 
 
 def test_the_role_is_what_workers_use(ground: Ground, request: pytest.FixtureRequest) -> None:
