@@ -72,7 +72,7 @@ def large(module_bot: NewBot) -> Begun:
     """A build for which no node is large enough."""
     bot = module_bot(
         kubernetes={"resources": {**RESOURCES, "cpu": 7}},
-        config={"limits": {"queue-timeout": "25s"}},
+        config={"limits": {"queue-timeout": "40s"}},
     )
     project = new_project(bot)
     return project, project.push(one_step(project, "true"))
@@ -87,7 +87,7 @@ def test_a_pod_that_no_node_takes_shows_why_and_ends_in_time(large: Begun) -> No
     project, sha = large
     assert project.wait_text(sha, "waiting for a node: insufficient cpu").state == "pending"
     status = project.wait(sha, "error", project.context)
-    assert "did not start within 25s" in (status.description or ""), status
+    assert "did not start within 40s" in (status.description or ""), status
     project.bot.wait_for_no_pod()
 
 
