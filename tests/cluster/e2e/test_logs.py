@@ -45,7 +45,8 @@ def test_a_chatty_build_is_read_whole(own_bot: Callable[..., Bot]) -> None:
     project.wait(sha, "success", project.context)
 
     printed = bot.command("logs", str(project.build(sha)["id"])).splitlines()
-    numbers = [int(line) for line in printed if line.isdecimal()]
+    words = [line.rpartition("]] ")[2] for line in printed if "]] " in line]
+    numbers = [int(word) for word in words if word.isdecimal()]
     assert (numbers[0], numbers[-1]) == (1, LINES)
     gaps = [at for at, (one, two) in enumerate(pairwise(numbers)) if two != one + 1]
     (gap,) = gaps
