@@ -190,11 +190,12 @@ class Bot:
         """The build pods that there are now."""
         return self.ground.pods(self.namespace)
 
-    def wait_for_pod(self, sha: str, timeout: float = 120.0) -> Json:
-        """The pod of that commit, once its builder runs."""
+    def wait_for_pod(self, sha: str, namespace: str = "", timeout: float = 120.0) -> Json:
+        """The pod of that commit, once its builder is known to run: a step may be quicker than
+        what the kubelet tells. In its own namespace unless told otherwise."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            for pod in pods_of(self.pods(), sha):
+            for pod in pods_of(self.ground.pods(namespace or self.namespace), sha):
                 statuses = pod["status"].get("containerStatuses", [])
                 if any("running" in one["state"] for one in statuses):
                     return pod

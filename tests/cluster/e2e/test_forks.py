@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_an_approved_fork_has_nothing_and_leaves_nothing(project: Project) -> No
         {**_dockerfile(ground, "test -s", gate.step), ".pushwright.yaml": CONFIG}
     )
     gate.reached()
-    (own,) = bot.pods()
+    own = bot.wait_for_pod(trusted)
     assert PUSH in _found(_everything(ground, own)), "what is looked for can be found"
     gate.open()
     project.wait(trusted, "success", "pushwright/app")
@@ -99,7 +99,7 @@ def test_an_approved_fork_has_nothing_and_leaves_nothing(project: Project) -> No
         host.comment(project.repository, f"/ok-to-test {sha}", number=request.number)
         gate.reached()
         kept_off = project.push({"README.md": "The node is the strangers' now\n"})
-        (pod,) = ground.pods(strangers)
+        pod = bot.wait_for_pod(sha, strangers)
         _check_place(pod)
         seen = _everything(ground, pod)
         assert _found(seen, (bot.token,)) == set(), seen.keys()
@@ -149,8 +149,9 @@ def _everything(ground: Ground, pod: Json) -> dict[str, str]:
     seen |= {f"secret {key}": base64.b64decode(text).decode() for key, text in data.items()}
     seen |= {f"log {one}": ground.log(namespace, name, one) for one in ("docker", "dind")}
     for process in ground.processes(pod):
-        read = ((process / part).read_bytes() for part in ("cmdline", "environ"))
-        seen[f"process {process.name}"] = b"\n".join(read).decode("utf-8", "replace")
+        with suppress(OSError):  # it has ended meanwhile
+            read = ((process / part).read_bytes() for part in ("cmdline", "environ"))
+            seen[f"process {process.name}"] = b"\n".join(read).decode("utf-8", "replace")
     return seen
 
 
