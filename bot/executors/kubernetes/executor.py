@@ -24,6 +24,7 @@ from bot.executors.kubernetes.names import attempt_name, identity_of, object_nam
 from bot.executors.kubernetes.observe import observe
 from bot.executors.kubernetes.podstatus import read_pod
 from bot.executors.kubernetes.reading import mapping, mappings, text_of
+from bot.executors.kubernetes.recorded import RecordedPods
 from bot.executors.kubernetes.refusals import lacking
 from bot.executors.kubernetes.starting import Wanted, start
 from bot.executors.kubernetes.watch import USUAL, Place, PodWatch, Rhythm
@@ -76,6 +77,7 @@ class KubernetesExecutor:
         )
         self._logs = PodLogs(clock)
         self._hints = Hints(clock)
+        self._recorded = RecordedPods(api)
         self._leftovers = Leftovers(api, clock)
         self._log_pause: dict[str, float] = {}
 
@@ -99,6 +101,7 @@ class KubernetesExecutor:
             raise Permanent(str(error)) from error
         with _allowed():
             pod = start(self._api, wanted)
+        self._recorded.record(spec.name, pod)
         self._watch_of(wanted.namespace).put(pod)
 
     def _credentials(self, spec: AttemptSpec) -> Credentials:
@@ -117,15 +120,21 @@ class KubernetesExecutor:
     # -- looking -----------------------------------------------------------------------------
 
     def observe(self, name: str) -> Observation:
+        """An end is never said from memory, and never of another pod than the attempt's own."""
         known = self._known(name)
-        if known is not None:
+        if known is not None and not self._recorded.another(name, known):
             seen = self._read(known, name)
             if isinstance(seen, Pending | Running):
                 return seen
         pod = self._fetch(name)
-        if pod is None:
+        if pod is None or self._recorded.another(name, pod):
             return NotThere()
-        return self._read(pod, name)
+        seen = self._read(pod, name)
+        if not isinstance(seen, Pending | Running):
+            with _allowed():
+                if not self._recorded.confirmed(name, pod):
+                    return NotThere()
+        return seen
 
     def _read(self, pod: Pod, name: str) -> Observation:
         """By the server's clock, told by ours: a deadline is not the other clock's to move."""
@@ -168,6 +177,7 @@ class KubernetesExecutor:
         self.cancel(name)
         self._logs.forget(name)
         self._hints.forget(name)
+        self._recorded.forget(name)
         self._log_pause.pop(name, None)
 
     def _delete(self, pod: Pod, name: str) -> None:
@@ -192,7 +202,7 @@ class KubernetesExecutor:
         if self._clock.monotonic() < self._log_pause.get(name, 0.0):
             raise Temporary(f"the log of {name} could not be read a moment ago")
         pod = self._known(name) or self._fetch(name)
-        if pod is None:
+        if pod is None or self._recorded.another(name, pod):
             return ()
         namespace = text_of(mapping(pod.get("metadata")).get("namespace"))
         path = f"{pods_path(namespace, object_name(name))}/log"

@@ -76,28 +76,40 @@ def _pod(api: Api, wanted: Wanted) -> Json | None:
 
 def _adopted(api: Api, wanted: Wanted, pod: Json) -> Json:
     why = foreign(pod, wanted.pod)
+    secret = None if why else secret_about(api, wanted.namespace, wanted.name)
+    if secret is not None and owner_of(secret) not in ("", uid_of(pod)):
+        why = "its uid is another than that of the pod that was started"
     if why is not None:
         raise Permanent(
             f"a pod {wanted.name} is in {wanted.namespace} already and is not this attempt's: "
             f"{why}; remove it and build again"
         )
-    secret = _secret(api, wanted)
     if secret is not None and not mapping(secret.get("metadata")).get("ownerReferences"):
         _own(api, wanted, pod)
     return pod
 
 
-def _secret(api: Api, wanted: Wanted) -> Json | None:
+def owner_of(secret: Json) -> str:
+    """The uid of the pod that a Secret goes with; "" while it has none."""
+    owners = mappings(mapping(secret.get("metadata")).get("ownerReferences"))
+    return next((text_of(one.get("uid")) for one in owners if one.get("kind") == "Pod"), "")
+
+
+def uid_of(found: Json) -> str:
+    return text_of(mapping(found.get("metadata")).get("uid"))
+
+
+def secret_about(api: Api, namespace: str, name: str) -> Json | None:
     """Its metadata alone: what is in it stays in the cluster."""
-    query = {"fieldSelector": f"metadata.name={wanted.name}"}
-    found = api.get(secrets_path(wanted.namespace), query, accept=METADATA)
+    query = {"fieldSelector": f"metadata.name={name}"}
+    found = api.get(secrets_path(namespace), query, accept=METADATA)
     return next(iter(mappings(found.get("items"))), None)
 
 
 def _replace_secret(api: Api, wanted: Wanted) -> Json | None:
     """One of a start that did not come to its pod: its clone token may have run out since. None
     where another worker was faster: then it is that worker's, and its values are as new."""
-    there = _secret(api, wanted)
+    there = secret_about(api, wanted.namespace, wanted.name)
     if there is not None:
         why = foreign(there, wanted.secret)
         if why is not None:
