@@ -58,3 +58,4 @@ clean: ## everything that make made in this folder
 
 -include tests/tools/tools.mk
 -include tests/cluster/cluster.mk
+-include tests/gitea/gitea.mk

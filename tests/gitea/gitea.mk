@@ -1,0 +1,4 @@
+# A real Gitea for the tests and the demo. Included by the Makefile; runs from the project's root.
+.PHONY: gitea
+gitea: ## Gitea 1.26, built once from its Go module into the cache folder (about eight minutes)
+	sh tests/gitea/tools/build.sh
