@@ -1,4 +1,4 @@
-"""Fixtures: each test of the store runs on SQLite and on PostgreSQL."""
+"""Fixtures: each test of the store runs on SQLite and on PostgreSQL; one real Gitea."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ import pytest
 from bot.store import SqlStore
 from tests.contract.databases import Address, Bench, new_address, postgres_server
 from tests.fakes.postgres_process import PostgresProcess
+from tests.gitea.process import GiteaProcess
+from tests.needs import gitea as need_gitea
+
+
+@pytest.fixture(scope="session")
+def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GiteaProcess]:
+    """One for all tests of a process."""
+    with GiteaProcess(tmp_path_factory.mktemp("gitea") / "data", need_gitea()) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The Git host port, the same on GitHub and GitLab: who we are, reactions, comments on commits,
+"""The Git host port, the same on all kinds of host: who we are, reactions, comments on commits,
 and when a status was taken."""
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from bot.core.events import Person
 from bot.core.ids import HostKind, Sha
 from bot.core.reports import CommitStatus, StatusState
 from bot.hosts.factory import Hosts
-from bot.ports import NotFound
+from bot.ports import NotFound, Permanent
 from tests.fakes.githost.host import PLAYED
-from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
-from tests.fakes.openapi_documents import request_check
+from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock
+from tests.gitea.stage import EVERY, staged_on
 
 MARKER = "<!-- pushwright:answer:7 -->"
 AT = 1_764_000_000.75
@@ -29,12 +29,18 @@ WORDS = {
 }
 
 
-@pytest.fixture(params=PLAYED)
+@pytest.fixture(params=EVERY)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    check = request_check(request.param)
-    with staged(request.param, tmp_path, check=check, now=lambda: AT) as made:
+    with staged_on(request, tmp_path, "acme/shop", now=lambda: AT) as made:
         made.commit("topic")
         made.host.open_request(made.fake, "topic")
+        yield made
+
+
+@pytest.fixture(params=PLAYED)
+def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    """Gitea has no comments on commits."""
+    with staged_on(request, tmp_path, "acme/shop", now=lambda: AT) as made:
         yield made
 
 
@@ -44,13 +50,15 @@ def pending() -> CommitStatus:
 
 def test_a_status_was_taken_when_the_hosts_clock_says(stage: Stage) -> None:
     at = stage.client.set_status(stage.repository, stage.first, pending())
-    assert at == int(AT)
+    [taken] = stage.host.statuses(stage.fake, stage.first).values()
+    assert at == int(taken.at)
+    assert stage.host.kind is HostKind.GITEA or at == int(AT)  # that one has a clock of its own
 
 
 def test_a_repetition_that_gitlab_refuses_was_taken_nobody_knows_when(stage: Stage) -> None:
     stage.client.set_status(stage.repository, stage.first, pending())
     at = stage.client.set_status(stage.repository, stage.first, pending())
-    assert at == (int(AT) if stage.host.kind is HostKind.GITHUB else None)
+    assert (at is None) == (stage.host.kind is HostKind.GITLAB)
 
 
 def test_who_we_are(stage: Stage) -> None:
@@ -77,15 +85,15 @@ def test_reactions_on_requests(stage: Stage, reaction: Reaction) -> None:
     for _ in range(2):
         assert stage.client.react(stage.repository, spot, reaction)
     word = WORDS[reaction][stage.host.kind is HostKind.GITLAB]
-    assert comment.reactions == [(word, stage.host.person("pushwright-bot").id)]
+    assert stage.host.reactions(stage.fake, comment.id) == [(word, "pushwright-bot")]
 
 
-def test_reactions_on_commits_where_the_host_has_them(stage: Stage) -> None:
-    comment = stage.host.comment(stage.fake, "/build", sha=stage.first)
-    taken = stage.client.react(
-        stage.repository, Spot(comment.id, sha=stage.first), Reaction.ACCEPTED
+def test_reactions_on_commits_where_the_host_has_them(played: Stage) -> None:
+    comment = played.host.comment(played.fake, "/build", sha=played.first)
+    taken = played.client.react(
+        played.repository, Spot(comment.id, sha=played.first), Reaction.ACCEPTED
     )
-    assert taken == (stage.host.kind is HostKind.GITHUB)
+    assert taken == (played.host.kind is HostKind.GITHUB)
     assert len(comment.reactions) == taken
 
 
@@ -96,22 +104,25 @@ def test_a_reaction_to_a_comment_that_is_gone(stage: Stage) -> None:
 
 def test_a_reaction_in_a_locked_conversation(stage: Stage) -> None:
     comment = stage.host.comment(stage.fake, "/build", number=1)
-    stage.fake.requests[1].locked = True
+    stage.host.lock(stage.fake, 1)
+    if stage.host.kind is HostKind.GITEA:  # who may write there is not kept from talking
+        reader = stage.host.create_token("reader", stage.fake, "read")
+        Path(str(stage.source.token_file)).write_text(reader)
     assert not stage.client.react(stage.repository, Spot(comment.id, number=1), Reaction.REFUSED)
 
 
-def test_a_comment_on_a_commit_is_made_once(stage: Stage) -> None:
-    client, repository, sha = stage.client, stage.repository, stage.first
-    trap = stage.host.comment(stage.fake, f"{MARKER}\ntrap", sha=sha, by="mallory")
+def test_a_comment_on_a_commit_is_made_once(played: Stage) -> None:
+    client, repository, sha = played.client, played.repository, played.first
+    trap = played.host.comment(played.fake, f"{MARKER}\ntrap", sha=sha, by="mallory")
     for text in ("one", "two"):
         client.comment_on_commit(repository, sha, MARKER, f"{MARKER}\n{text}")
-    made = [comment for comment in stage.fake.comments.values() if comment.id != trap.id]
+    made = [comment for comment in played.fake.comments.values() if comment.id != trap.id]
     assert [(one.body, one.sha) for one in made] == [(f"{MARKER}\none", sha)]
 
 
-def test_a_comment_on_a_commit_that_is_gone(stage: Stage) -> None:
+def test_a_comment_on_a_commit_that_is_gone(played: Stage) -> None:
     with pytest.raises(NotFound):
-        stage.client.comment_on_commit(stage.repository, Sha("1" * 40), MARKER, MARKER)
+        played.client.comment_on_commit(played.repository, Sha("1" * 40), MARKER, MARKER)
 
 
 def test_a_marker_counts_only_where_a_comment_begins(stage: Stage) -> None:
@@ -119,13 +130,22 @@ def test_a_marker_counts_only_where_a_comment_begins(stage: Stage) -> None:
     client, repository = stage.client, stage.repository
     said = f"<!-- pushwright:refused:7 -->\nNot done:\n\n/skip {MARKER}"
     quote = stage.host.comment(stage.fake, said, number=1, by="pushwright-bot")
-    stage.host.comment(stage.fake, said, sha=stage.first, by="pushwright-bot")
     report = f"{MARKER}\nreport"
     made = client.upsert_comment(repository, 1, MARKER, report, None)
     assert made not in (None, quote.id)
-    assert quote.body == said
-    client.comment_on_commit(repository, stage.first, MARKER, report)
-    assert [one.sha for one in stage.fake.comments.values() if one.body == report] == [
-        None,
-        stage.first,
-    ]
+    assert [one.body for one in stage.host.comments(stage.fake, 1)] == [said, report]
+
+
+def test_nor_on_a_commit(played: Stage) -> None:
+    client, repository = played.client, played.repository
+    said = f"<!-- pushwright:refused:7 -->\nNot done:\n\n/skip {MARKER}"
+    played.host.comment(played.fake, said, sha=played.first, by="pushwright-bot")
+    client.comment_on_commit(repository, played.first, MARKER, f"{MARKER}\nreport")
+    assert [one.body for one in played.fake.comments.values()] == [said, f"{MARKER}\nreport"]
+
+
+def test_gitea_has_no_comments_on_commits(stage: Stage) -> None:
+    if stage.host.kind is HostKind.GITEA:
+        assert not stage.client.react(stage.repository, Spot(1, sha=stage.first), Reaction.ACCEPTED)
+        with pytest.raises(Permanent, match="no comments on commits"):
+            stage.client.comment_on_commit(stage.repository, stage.first, MARKER, MARKER)

@@ -5,4 +5,4 @@ gitea: ## Gitea 1.26, built once from its Go module into the cache folder (about
 
 .PHONY: test-gitea
 test-gitea: venv gitea ## tests against a real Gitea
-	PUSHWRIGHT_GITEA=1 $(PY) -m pytest -q tests/gitea
+	PUSHWRIGHT_GITEA=1 $(PY) -m pytest -q -k gitea tests/gitea tests/contract

@@ -352,6 +352,26 @@ class FakeHost:
         self._send(repository, self._events.comment(repository, made))
         return made
 
+    def comments(self, repository: Repository, number: int) -> list[Comment]:
+        """Of a request, oldest first."""
+        return [one for one in repository.comments.values() if one.number == number]
+
+    def reactions(self, repository: Repository, comment: int) -> list[tuple[str, str]]:
+        """(word, login) of each."""
+        logins = {person.id: person.login for person in self.world.people.values()}
+        return [(word, logins[who]) for word, who in repository.comments[comment].reactions]
+
+    def delete_comment(self, repository: Repository, comment: int) -> None:
+        del repository.comments[comment]
+
+    def label(self, repository: Repository, request: Request, name: str) -> None:
+        """Without an event."""
+        request.labels.append(name)
+
+    def lock(self, repository: Repository, number: int) -> None:
+        """Nobody may talk there any more."""
+        repository.requests[number].locked = True
+
     def release(self, repository: Repository, tag: str, *, by: str = "ada") -> None:
         self._send(repository, self._events.release(repository, self.person(by), tag))
 
