@@ -18,6 +18,9 @@ from typing import Any, Final
 from bot.core.ids import HostKind
 from tests.fakes.githost import model
 from tests.fakes.githost.bare import BareRepository, git_environment
+from tests.fakes.githost.faults import Faults
+from tests.fakes.githost.server import HostServer, Record
+from tests.gitea.front import Front
 from tests.gitea.process import ADMIN, GiteaProcess, Refused
 
 ORGANISATION: Final = "acme"
@@ -75,10 +78,11 @@ class World:
 class GiteaFace:
     kind = HostKind.GITEA
 
-    def __init__(self, gitea: GiteaProcess, folder: Path) -> None:
+    def __init__(self, gitea: GiteaProcess, folder: Path, front: Front | None = None) -> None:
         self.gitea = gitea
-        self.url = gitea.url
-        self.api_url = f"{gitea.url}/api/v1"
+        self.url = front.url if front else gitea.url
+        self.api_url = f"{self.url}/api/v1"
+        self.front = front
         self.world = World(self)
         self.violations: list[str] = []
         self._folder = folder
@@ -187,7 +191,7 @@ class GiteaFace:
         for name, oid in refs.items():
             repository.git.update_ref(name, oid)
         secret = self.gitea.people[by].token
-        url = self.clone_url(repository).replace("://", f"://{by}:{secret}@")
+        url = f"{self.gitea.url}/{repository.path}.git".replace("://", f"://{by}:{secret}@")
         moves = [f"+{oid or ''}:{name}" for name, oid in refs.items()]
         subprocess.run(
             ["git", "-C", str(repository.git.folder), "push", "--quiet", url, *moves],
@@ -289,8 +293,29 @@ class GiteaFace:
 
     def statuses(self, repository: Repository, sha: str) -> dict[str, model.Status]:
         """The newest status of each context of a commit."""
-        rows = self.api("GET", f"/repos/{repository.path}/commits/{sha}/status?limit=50")
-        return {row["context"]: _status(sha, row) for row in rows["statuses"] or ()}
+        path, page, found = f"/repos/{repository.path}/commits/{sha}/status?limit=50", 1, []
+        while rows := self.api("GET", f"{path}&page={page}")["statuses"]:
+            found += rows
+            page += 1
+        return {row["context"]: _status(sha, row) for row in found}
+
+    # --- what the front sees and does ----------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        return self._server.faults
+
+    @property
+    def records(self) -> list[Record]:
+        return self._server.records
+
+    def calls(self, method: str, part: str = "") -> list[Record]:
+        return [r for r in self.records if r.method == method and part in r.path]
+
+    @property
+    def _server(self) -> HostServer:
+        assert self.front is not None
+        return self.front.server
 
 
 def _status(sha: str, row: Any) -> model.Status:

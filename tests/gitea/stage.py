@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bot.hosts.factory import Hosts
 from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
 from tests.fakes.openapi_documents import request_check
+from tests.gitea.front import Front, fronting
 from tests.gitea.host import GiteaFace
 from tests.gitea.process import GiteaProcess
 
@@ -27,10 +28,12 @@ test-gitea` asks for it. Its tests share one."""
 
 
 @contextmanager
-def staged_gitea(gitea: GiteaProcess, folder: Path, path: str = "acme/shop") -> Iterator[Stage]:
-    """As `staged`, the host emptied beforehand."""
+def staged_gitea(
+    gitea: GiteaProcess, folder: Path, path: str = "acme/shop", front: Front | None = None
+) -> Iterator[Stage]:
+    """As `staged`, the host emptied beforehand. `front`: what its clients talk to."""
     # It has what the tests use of the stand-in, no more.
-    host: Any = GiteaFace(gitea, folder / "git")
+    host: Any = GiteaFace(gitea, folder / "git", front)
     host.clear()
     fake = host.create_repository(path, private=True)
     token = host.create_token("pushwright-bot", fake)
@@ -51,11 +54,18 @@ def staged_on(
     folder: Path,
     path: str,
     now: Callable[[], float] = time.time,
+    *,
+    fronted: bool = False,
 ) -> Iterator[Stage]:
-    """A stage on the kind of host that the fixture's parameter says. `now`: a stand-in's clock."""
+    """A stage on the kind of host that the fixture's parameter says. `now`: a stand-in's clock;
+    `fronted`: faults can be set, and what was asked is known."""
     kind: HostKind = request.param
     if kind is HostKind.GITEA:
-        with staged_gitea(request.getfixturevalue("gitea"), folder, path) as made:
+        gitea: GiteaProcess = request.getfixturevalue("gitea")
+        with (
+            fronting(gitea) if fronted else nullcontext() as front,
+            staged_gitea(gitea, folder, path, front) as made,
+        ):
             yield made
     else:
         with staged(kind, folder, path=path, check=request_check(kind), now=now) as made:

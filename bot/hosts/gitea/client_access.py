@@ -50,11 +50,9 @@ class GiteaAccess:
         """One request about one repository, `path` behind its name."""
         try:
             return self.requests.ask(verb, self.at(repository) + path, query, body)
-        except Moved:
-            self._names.pop(repository.id, None)
-        try:
-            return self.requests.ask(verb, self.at(repository) + path, query, body)
         except Moved as error:
+            # It has another name since: that is asked for the next time.
+            self._names.pop(repository.id, None)
             raise Temporary(str(error)) from error
 
     def every(

@@ -7,9 +7,11 @@ else, and of an answer no more than a bound is kept.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import ssl
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeVar
@@ -87,12 +89,13 @@ class Answer:
 class GiteaRequests:
     """One thread's way to one host. Methods raise `bot.ports` errors, and `Moved`."""
 
-    def __init__(self, source: Source, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, source: Source) -> None:
+        # It prints a line for every request.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._file = source.token_file or ""
         self._api = source.api_url.rstrip("/")
         connect, read = TIMEOUT
         self._client = httpx.Client(
-            transport=transport,
             timeout=httpx.Timeout(read, connect=connect),
             verify=_trusted(source.ca_file),
             proxy=source.proxy,
@@ -100,6 +103,8 @@ class GiteaRequests:
             limits=httpx.Limits(max_connections=1),
             headers={"Accept": "application/json", "User-Agent": "pushwright"},
         )
+        # Threads end without closing their client: its connection is not left to the collector.
+        weakref.finalize(self, self._client.close)
 
     def close(self) -> None:
         self._client.close()
@@ -124,7 +129,7 @@ class GiteaRequests:
                     _refuse(status, headers, text, what, token)
                 return Answer(text, what, http_date(headers.get("date", "")), headers)
             url = _next(request, headers, what)
-        raise Permanent(f"{what}: the host redirects in a circle")
+        raise Temporary(f"{what}: the host redirects in a circle")
 
     def _send(self, request: httpx.Request, what: str) -> tuple[int, Mapping[str, str], str]:
         body = bytearray()
