@@ -51,8 +51,10 @@ def start_logging(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # At DEBUG the first four print request bodies, tokens included; alembic tells each plugin.
-    for name in ("urllib3", "github.Requester", "gitlab", "requests", "alembic"):
+    # At DEBUG the first four print request bodies, tokens included; alembic tells each plugin,
+    # httpx each request.
+    quiet = ("urllib3", "github.Requester", "gitlab", "requests", "alembic", "httpx", "httpcore")
+    for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -39,6 +39,7 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
         yield DOCS / "commands.md", name, _command(parser)
     yield DOCS / "settings.md", "settings", _settings()
     yield DOCS / "git-hosts.md", "permissions", _permissions()
+    yield DOCS / "git-hosts.md", "scopes", _scopes()
     yield DOCS / "git-hosts.md", "events", _events()
     yield DOCS / "contributors.md", "table", _table()
     yield DOCS / "maintainers.md", "roles", _roles()
@@ -121,12 +122,19 @@ def _permissions() -> str:
     return "| Permission | Access | Used for |\n|---|---|---|\n" + "".join(rows)
 
 
+def _scopes() -> str:
+    """Of a Gitea token."""
+    rows = [f"| `{one.access}:{one.key}` | {one.use} |\n" for one in hostneeds.GITEA_SCOPES]
+    return "| Scope | Used for |\n|---|---|\n" + "".join(rows)
+
+
 def _events() -> str:
     rows = []
     for name, events in (
         ("GitHub", hostneeds.GITHUB_EVENTS),
         ("GitHub Apps, besides", hostneeds.GITHUB_APP_EVENTS[len(hostneeds.GITHUB_EVENTS) :]),
         ("GitLab", hostneeds.GITLAB_EVENTS),
+        ("Gitea", hostneeds.GITEA_EVENTS),
     ):
         rows += [
             f"| {name} | {one.title} | {'yes' if one.needed else 'no'} | {one.use} |\n"

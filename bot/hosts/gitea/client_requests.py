@@ -7,13 +7,13 @@ else, and of an answer no more than a bound is kept.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import ssl
 import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal, NoReturn, TypeVar
 
 import httpx
@@ -90,28 +90,40 @@ class GiteaRequests:
     """One thread's way to one host. Methods raise `bot.ports` errors, and `Moved`."""
 
     def __init__(self, source: Source) -> None:
-        # It prints a line for every request.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        self._file = source.token_file or ""
+        self._source = source
         self._api = source.api_url.rstrip("/")
+        self._certificates = source.ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
+        self._opened: tuple[int, httpx.Client] | None = None
+
+    def _client(self) -> httpx.Client:
+        """Of the certificates as they are now: what a changed file no longer holds is no longer
+        trusted. Raises Temporary where they can't be read."""
+        changed = _changed(self._certificates)
+        if self._opened is not None and self._opened[0] == changed:
+            return self._opened[1]
+        self.close()
         connect, read = TIMEOUT
-        self._client = httpx.Client(
+        made = httpx.Client(
             timeout=httpx.Timeout(read, connect=connect),
-            verify=_trusted(source.ca_file),
-            proxy=source.proxy,
+            verify=_trusted(self._certificates),
+            proxy=self._source.proxy,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),
             headers={"Accept": "application/json", "User-Agent": "pushwright"},
         )
         # Threads end without closing their client: its connection is not left to the collector.
-        weakref.finalize(self, self._client.close)
+        weakref.finalize(self, made.close)
+        self._opened = (changed, made)
+        return made
 
     def close(self) -> None:
-        self._client.close()
+        if self._opened is not None:
+            self._opened[1].close()
+            self._opened = None
 
     def token(self) -> str:
         """Read each time: it may be rotated."""
-        return read_secret(self._file)
+        return read_secret(self._source.token_file or "")
 
     def ask(
         self, verb: Verb, path: str, query: Values | None = None, body: Values | None = None
@@ -119,11 +131,12 @@ class GiteaRequests:
         """One request. `path` begins behind the API's root."""
         what, token = f"Gitea: {verb} {path}", self.token()
         url = httpx.URL(self._api + path, params={k: str(v) for k, v in (query or {}).items()})
+        client = self._client()
         for _ in range(_REDIRECTS + 1):
-            request = self._client.build_request(
+            request = client.build_request(
                 verb, url, json=body, headers={"Authorization": f"token {token}"}
             )
-            status, headers, text = self._send(request, what)
+            status, headers, text = self._send(client, request, what)
             if not 300 <= status < 400:
                 if status >= 400:
                     _refuse(status, headers, text, what, token)
@@ -131,10 +144,12 @@ class GiteaRequests:
             url = _next(request, headers, what)
         raise Temporary(f"{what}: the host redirects in a circle")
 
-    def _send(self, request: httpx.Request, what: str) -> tuple[int, Mapping[str, str], str]:
+    def _send(
+        self, client: httpx.Client, request: httpx.Request, what: str
+    ) -> tuple[int, Mapping[str, str], str]:
         body = bytearray()
         try:
-            response = self._client.send(request, stream=True)
+            response = client.send(request, stream=True)
             try:
                 for chunk in response.iter_bytes():
                     body += chunk
@@ -179,8 +194,16 @@ def _total(answer: Answer, rows: list[T]) -> int:
     return len(rows) + (len(rows) % PAGE == 0)
 
 
-def _trusted(ca_file: str | None) -> ssl.SSLContext | bool:
-    file = ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
+def _changed(file: str | None) -> int:
+    """When, in nanoseconds; 0 for none."""
+    try:
+        return Path(file).stat().st_mtime_ns if file else 0
+    except OSError:
+        return 0
+
+
+def _trusted(file: str | None) -> ssl.SSLContext | bool:
+    """The certificates in the file besides the system's. Raises Temporary."""
     if not file:
         return True
     made = context()
