@@ -92,6 +92,7 @@ def test_what_is_not_said_is_the_types_default() -> None:
         ("github", "https://ghe.example.com", "https://ghe.example.com/api/v3"),
         ("gitlab", "https://example.com/gitlab", "https://example.com/gitlab/api/v4"),
         ("gitlab", "http://[::1]:8080", "http://[::1]:8080/api/v4"),
+        ("gitea", "https://example.com/git", "https://example.com/git/api/v1"),
     ],
 )
 def test_api_addresses(kind: str, url: str, api: str) -> None:
@@ -99,6 +100,40 @@ def test_api_addresses(kind: str, url: str, api: str) -> None:
     config = read(text)
     assert config.sources[SourceName("gh")].api_url == api
     assert config.warnings == ()
+
+
+GITEA = "kind: gitea, url: 'https://g.test'"
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "words"),
+    [
+        ("kind: gitea, token-file: t, webhook-secret-files: [s]", "4:11", "needs the address"),
+        ("kind: forgejo, token-file: t, webhook-secret-files: [s]", "4:22", "here it is gitea"),
+        (
+            GITEA + ", app: {id: 1, private-key-file: k}, webhook-secret-files: [s]",
+            "4:52",
+            "Apps are GitHub's",
+        ),
+        (
+            GITEA + ", token-file: t, signing-key-files: [s]",
+            "4:67",
+            "signing keys are GitLab's",
+        ),
+        (
+            GITEA + ", token-file: t, webhook-secret-files: [s], reports: checks",
+            "4:94",
+            "GitHub Apps alone",
+        ),
+    ],
+)
+def test_what_a_gitea_can_not_have(source: str, place: str, words: str) -> None:
+    text = SMALL.replace("kind: github, token-file: t, webhook-secret-files: [s]", source)
+    found = parse_central(text.encode(), "c.yaml")
+    assert isinstance(found, tuple)
+    told = [str(one) for one in found]
+    assert any(words in one for one in told), told
+    assert told[0].startswith(f"c.yaml:{place}:"), told
 
 
 def test_warnings_do_not_keep_a_config_from_being_used() -> None:

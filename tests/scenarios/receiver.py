@@ -64,6 +64,7 @@ def build(folder: Path) -> Flask:
             (SourceName("github"), HostKind.GITHUB),
             (SourceName("gitlab"), HostKind.GITLAB),
             (SourceName("signed"), HostKind.GITLAB),
+            (SourceName("gitea"), HostKind.GITEA),
         )
     }
     store = open_store(database_url(folder))

@@ -22,6 +22,7 @@ from tests.scenarios.web_process import (
     TOKEN,
     Receiver,
     answer,
+    gitea_headers,
     gitlab_headers,
 )
 
@@ -45,10 +46,20 @@ def test_every_recorded_delivery_is_taken(receiver: Receiver) -> None:
         body = one.body()
         if one.host == "github":
             sent = receiver.github(body, X_GitHub_Event=one.event)
+        elif one.host == "gitea":
+            headers = gitea_headers(body, one.event)
+            sent = receiver.send(body, headers, "/webhooks/gitea")
         else:
             headers = {"Content-Type": JSON, "X-Gitlab-Event": one.event, "X-Gitlab-Token": TOKEN}
             sent = receiver.send(body, headers, "/webhooks/gitlab")
         assert receiver.stored(sent.delivery()) == body
+
+
+def test_a_gitea_is_known_by_headers_of_its_own(receiver: Receiver) -> None:
+    headers = gitea_headers(event="pull_request_sync")
+    delivery = receiver.send(BODY, headers, "/webhooks/gitea").delivery()
+    assert delivery == headers["X-Gitea-Delivery"]
+    assert [row[:2] for row in receiver.rows(delivery)] == [("gitea", "pull_request_sync")]
 
 
 def test_the_form_encoding_is_kept_as_it_came(receiver: Receiver) -> None:

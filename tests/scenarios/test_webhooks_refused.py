@@ -21,6 +21,7 @@ from tests.scenarios.web_process import (
     SECRET,
     TOKEN,
     Receiver,
+    gitea_headers,
     gitlab_headers,
     head,
     status_of,
@@ -73,6 +74,10 @@ def test_everything_not_genuine_gets_one_and_the_same_answer(receiver: Receiver)
         ("gitlab", {"Content-Type": JSON, "X-Gitlab-Event": "Push Hook"}),
         ("gitlab", {**gitlab_headers(), "X-Gitlab-Token": TOKEN + "\xe9"}),
         ("gitlab", good),
+        ("gitea", good),
+        ("gitea", {**gitea_headers(), "X-Gitea-Signature": ""}),
+        ("gitea", gitea_headers(secret=b"a wrong secret of twenty-eight")),
+        ("gitea", gitea_headers(body=BODY + b" ")),
         ("signed", {"Content-Type": JSON, "X-Gitlab-Event": "Push Hook"}),
     ]
     answers = [receiver.send(BODY, headers, f"/webhooks/{name}") for name, headers in wrong]

@@ -126,6 +126,7 @@ def start(folder: Path) -> Receiver:
     (secrets / "github.secret1").write_bytes(SECRET + b"\n")
     (secrets / "github.secret2").write_bytes(NEW_SECRET)
     (secrets / "gitlab.secret").write_text(TOKEN)
+    (secrets / "gitea.secret").write_bytes(SECRET)
     (secrets / "signed.key").write_bytes(b"whsec_" + base64.b64encode(KEY))
     migrate(database_url(folder))
     return launch(folder)
@@ -182,6 +183,23 @@ def status_of(connection: socket.socket) -> int:
     response = http.client.HTTPResponse(connection)
     response.begin()
     return response.status
+
+
+def gitea_headers(
+    body: bytes = BODY, event: str = "push", secret: bytes = SECRET
+) -> dict[str, str]:
+    """A Gitea sends GitHub's headers as well, and two words for the event."""
+    digest, number = hmac.new(secret, body, sha256).hexdigest(), f"{random.getrandbits(64):x}"
+    return {
+        "Content-Type": JSON,
+        "X-Gitea-Event": "push",
+        "X-Gitea-Event-Type": event,
+        "X-Gitea-Delivery": number,
+        "X-Gitea-Signature": digest,
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": f"not-{number}",
+        "X-Hub-Signature-256": f"sha256={digest}",
+    }
 
 
 def gitlab_headers(**extra: str) -> dict[str, str]:
