@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
-from bot.core.events import Malformed, Parsed
+from bot.core.events import Ignored, Malformed, Parsed
 from bot.core.ids import ZERO_SHA, RepositoryId, Sha
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -258,3 +258,8 @@ def _kind(value: object) -> str:
     if value == "":
         return "an empty text"
     return names.get(type(value), "an object" if isinstance(value, dict) else "a number")
+
+
+def unused(what: str, action: str) -> Ignored:
+    """The answer to a delivery of a known event with an action that tells nothing to build."""
+    return Ignored(f"{what} {action[:80]!r} is not an action that leads to a build")

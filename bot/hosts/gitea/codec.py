@@ -27,7 +27,7 @@ from bot.core.events import (
     TagDeleted,
     TagPushed,
 )
-from bot.hosts.fields import Fields, read
+from bot.hosts.fields import Fields, read, unused
 from bot.hosts.gitea import vocabulary
 
 _GHOST: Final = Person(None, "Ghost")
@@ -105,7 +105,7 @@ def _pull_request(fields: Fields) -> Parsed:
         if known is None:
             return Ignored("an edit of the pull request that changes nothing to build")
     if known is None and action != "closed":
-        return _unused("pull request", action)
+        return unused("pull request", action)
     place, sender = repository(fields.inner("repository")), person(fields.inner_or_none("sender"))
     head = request_head(request)
     if known is None:
@@ -134,7 +134,7 @@ def _is_draft(title: str) -> bool:
 
 def _comment(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "created":
-        return _unused("comment", action)
+        return unused("comment", action)
     if not fields.flag("is_pull"):
         return Ignored("a comment on an issue, not on a pull request")
     comment, issue = fields.inner("comment"), fields.inner("issue")
@@ -151,7 +151,7 @@ def _comment(fields: Fields) -> Parsed:
 
 def _release(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "published":
-        return _unused("release", action)
+        return unused("release", action)
     release = fields.inner("release")
     return Released(
         repository(fields.inner("repository")),
@@ -203,10 +203,6 @@ def request_head(fields: Fields) -> RequestHead:
         labels=tuple(name for label in fields.items("labels") if (name := label.prose("name"))),
         title=fields.prose("title") or "",
     )
-
-
-def _unused(what: str, action: str) -> Ignored:
-    return Ignored(f"{what} {action[:80]!r} is not an action that leads to a build")
 
 
 _EVENTS: Final[Mapping[str, Callable[[Fields], Parsed]]] = {

@@ -32,7 +32,7 @@ from bot.core.events import (
     TagPushed,
 )
 from bot.core.ids import Sha
-from bot.hosts.fields import Fields, read
+from bot.hosts.fields import Fields, read, unused
 from bot.hosts.github import vocabulary
 
 _GHOST: Final = Person(None, "ghost")
@@ -124,7 +124,7 @@ def _pull_request(fields: Fields) -> Parsed:
             return Ignored("an edit of the pull request that changes nothing to build")
         known = "retargeted"
     if known is None and action != "closed":
-        return _unused("pull request", action)
+        return unused("pull request", action)
     repository, sender = _repository(fields), _person(fields, "sender")
     request = fields.inner("pull_request")
     head = _request_head(request)
@@ -153,7 +153,7 @@ def _request_head(request: Fields) -> RequestHead:
 
 def _issue_comment(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "created":
-        return _unused("comment", action)
+        return unused("comment", action)
     issue = fields.inner("issue")
     if not issue.has("pull_request"):
         return Ignored("a comment on an issue, not on a pull request")
@@ -171,7 +171,7 @@ def _issue_comment(fields: Fields) -> Parsed:
 
 def _commit_comment(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "created":
-        return _unused("comment", action)
+        return unused("comment", action)
     comment = fields.inner("comment")
     return CommentCreated(
         _repository(fields),
@@ -186,7 +186,7 @@ def _commit_comment(fields: Fields) -> Parsed:
 def _release(fields: Fields) -> Parsed:
     # `published` comes for prereleases as well; `released` and `created` tell nothing more.
     if (action := fields.text("action")) != "published":
-        return _unused("release", action)
+        return unused("release", action)
     release = fields.inner("release")
     return Released(
         _repository(fields),
@@ -198,7 +198,7 @@ def _release(fields: Fields) -> Parsed:
 
 def _check_run(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "rerequested":
-        return _unused("check run", action)
+        return unused("check run", action)
     run = fields.inner("check_run")
     suite = run.inner_or_none("check_suite")
     return RerunRequested(
@@ -213,7 +213,7 @@ def _check_run(fields: Fields) -> Parsed:
 
 def _check_suite(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "rerequested":
-        return _unused("check suite", action)
+        return unused("check suite", action)
     suite = fields.inner("check_suite")
     return RerunRequested(
         _repository(fields),
@@ -227,7 +227,7 @@ def _check_suite(fields: Fields) -> Parsed:
 def _merge_group(fields: Fields) -> Parsed:
     action = fields.text("action")
     if action not in ("checks_requested", "destroyed"):
-        return _unused("merge group", action)
+        return unused("merge group", action)
     repository, sender = _repository(fields), _person(fields, "sender")
     group = fields.inner("merge_group")
     sha, ref = group.sha("head_sha"), group.text("head_ref")
@@ -250,7 +250,7 @@ def _ping(fields: Fields) -> Parsed:
 def _installation(fields: Fields) -> Parsed:
     action = fields.text("action")
     if action not in vocabulary.INSTALLATION_ACTIONS:
-        return _unused("installation", action)
+        return unused("installation", action)
     installation = fields.inner("installation")
     account = installation.inner_or_none("account")
     lists = {"added": "repositories_added", "removed": "repositories_removed"}
@@ -283,10 +283,6 @@ def _person(fields: Fields, name: str) -> Person:
         return _GHOST
     login = person.text_or_none("login") or _GHOST.login
     return Person(person.number_or_none("id"), login, bot=person.text_or_none("type") == "Bot")
-
-
-def _unused(what: str, action: str) -> Ignored:
-    return Ignored(f"{what} {action[:80]!r} is not an action that leads to a build")
 
 
 _EVENTS: Final[Mapping[str, Callable[[Fields], Parsed]]] = {

@@ -25,7 +25,7 @@ from bot.core.events import (
     TagDeleted,
     TagPushed,
 )
-from bot.hosts.fields import Fields, read
+from bot.hosts.fields import Fields, read, unused
 from bot.hosts.gitlab import vocabulary
 
 _GHOST: Final = Person(None, "ghost")
@@ -118,7 +118,7 @@ def _merge_request(fields: Fields) -> Parsed:
         case "update":
             known = _what_changed(fields, request)
         case _:
-            return Ignored(f"merge request {action[:80]!r} is not an action that leads to a build")
+            return unused("merge request", action)
     if known is None:
         return Ignored("an edit of the merge request that changes nothing to build")
     head = _request_head(fields, request)
@@ -175,7 +175,7 @@ def _note(fields: Fields) -> Parsed:
     note = fields.inner("object_attributes")
     # `action` came with GitLab 16.11; before, only new notes were sent.
     if (action := note.text_or_none("action") or "create") != "create":
-        return Ignored(f"comment {action[:80]!r} is not an action that leads to a build")
+        return unused("comment", action)
     if note.flag("system"):
         return Ignored("a note that GitLab wrote itself")
     kind = note.text("noteable_type")
@@ -205,7 +205,7 @@ def _note(fields: Fields) -> Parsed:
 
 def _release(fields: Fields) -> Parsed:
     if (action := fields.text("action")) != "create":
-        return Ignored(f"release {action[:80]!r} is not an action that leads to a build")
+        return unused("release", action)
     # GitLab has no prereleases and does not say who made the release.
     return Released(_repository(fields), _GHOST, fields.text("tag"), prerelease=False)
 
