@@ -9,13 +9,14 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person, Repository
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
+from bot.hosts.comments import kept, says_locked
 from bot.hosts.fields import Fields
 from bot.hosts.gitea import client_answers as answers
 from bot.hosts.gitea import codec
 from bot.hosts.gitea.client_access import GiteaAccess
 from bot.hosts.gitea.client_requests import Broken
 from bot.hosts.statustext import described, web_address
-from bot.ports import Forbidden, NotFound
+from bot.ports import Forbidden
 
 _BODY: Final = 65_535
 """MySQL's longest text; other databases take more."""
@@ -61,22 +62,16 @@ class GiteaReports:
         self, repository: Repository, number: int, marker: str, body: str, known_id: int | None
     ) -> int | None:
         text = _fitting(body)
-        target = known_id or self._own_comment(repository, number, marker)
-        try:
-            if target is None:
-                path = f"/issues/{number}/comments"
-                made = self._access.ask("POST", repository, path, body=text)
-                return made.read(lambda fields: fields.number("id"))
+
+        def make() -> int:
+            made = self._access.ask("POST", repository, f"/issues/{number}/comments", body=text)
+            return made.read(lambda fields: fields.number("id"))
+
+        def edit(target: int) -> None:
             self._access.ask("PATCH", repository, f"/issues/comments/{target}", body=text)
-        except NotFound:
-            if target is None:
-                raise
-            return None
-        except Forbidden as error:
-            if "locked" in str(error).lower():
-                return None
-            raise
-        return target
+
+        target = known_id or self._own_comment(repository, number, marker)
+        return kept(target, make, edit, says_locked)
 
     def _own_comment(self, repository: Repository, number: int, marker: str) -> int | None:
         """The first comment that begins with the marker and is ours: anybody may write the marker,

@@ -9,12 +9,13 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus, Detail
+from bot.hosts.comments import fitting, kept, says_locked
 from bot.hosts.fields import Fields
 from bot.hosts.github import client_answers as answers
 from bot.hosts.github.client_access import Access, at, every
 from bot.hosts.github.client_checks import GitHubChecks
 from bot.hosts.statustext import described, web_address
-from bot.ports import Forbidden, NotFound
+from bot.ports import Forbidden
 
 _BODY: Final = 65_536
 """https://github.com/mshick/add-pr-comment/issues/93: a longer body is refused."""
@@ -69,23 +70,17 @@ class GitHubReports:
     def upsert_comment(
         self, selector: str, number: int, marker: str, body: str, known_id: int | None
     ) -> int | None:
-        text = _fitting(body)
-        target = known_id or self._own_comment(selector, number, marker)
-        try:
-            if target is None:
-                path = f"/issues/{number}/comments"
-                made = self._access.ask("POST", selector, path, body=text)
-                return made.read(lambda fields: fields.number("id"))
+        text = fitting(body, _BODY)
+
+        def make() -> int:
+            made = self._access.ask("POST", selector, f"/issues/{number}/comments", body=text)
+            return made.read(lambda fields: fields.number("id"))
+
+        def edit(target: int) -> None:
             self._access.ask("PATCH", selector, f"/issues/comments/{target}", body=text)
-        except NotFound:
-            if target is None:
-                raise
-            return None
-        except Forbidden as error:
-            if "locked" in str(error).lower():
-                return None
-            raise
-        return target
+
+        target = known_id or self._own_comment(selector, number, marker)
+        return kept(target, make, edit, says_locked)
 
     def _own_comment(self, selector: str, number: int, marker: str) -> int | None:
         return self._own(selector, f"/issues/{number}/comments", marker)
@@ -115,7 +110,7 @@ class GitHubReports:
         try:
             self._access.ask("POST", selector, path, body={"content": _REACTIONS[reaction]})
         except Forbidden as error:
-            if "locked" in str(error).lower():
+            if says_locked(error):
                 return False
             raise
         return True
@@ -123,8 +118,4 @@ class GitHubReports:
     def comment_on_commit(self, selector: str, sha: Sha, marker: str, body: str) -> None:
         path = f"/commits/{sha}/comments"
         if self._own(selector, path, marker) is None:
-            self._access.ask("POST", selector, path, body=_fitting(body))
-
-
-def _fitting(body: str) -> dict[str, str]:
-    return {"body": body if len(body) <= _BODY else body[: _BODY - 1] + "…"}
+            self._access.ask("POST", selector, path, body=fitting(body, _BODY))

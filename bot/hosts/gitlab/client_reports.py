@@ -15,6 +15,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
 from bot.core.ids import RepositoryId, Sha
 from bot.core.reports import CommitStatus, Fork
+from bot.hosts.comments import fitting, kept
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import client_answers as answers
 from bot.hosts.gitlab.client_requests import GitLabRequests, Transition, read
@@ -159,22 +160,17 @@ class GitLabReports:
         self, project: str, number: int, marker: str, body: str, known_id: int | None
     ) -> int | None:
         notes = f"{project}/merge_requests/{number}/notes"
-        text = _fitting(body)
-        target = known_id or self._own_note(notes, marker)
-        try:
-            if target is None:
-                made = self._requests.ask("post", notes, body=text)
-                return read(made, f"GitLab: POST {notes}", lambda note: note.number("id"))
+        text = fitting(body, _NOTE)
+
+        def make() -> int:
+            made = self._requests.ask("post", notes, body=text)
+            return read(made, f"GitLab: POST {notes}", lambda note: note.number("id"))
+
+        def edit(target: int) -> None:
             self._requests.ask("put", f"{notes}/{target}", body=text)
-        except NotFound:
-            if target is None:
-                raise
-            return None
-        except Forbidden:
-            if self._locked(project, number):
-                return None
-            raise
-        return target
+
+        target = known_id or self._own_note(notes, marker)
+        return kept(target, make, edit, lambda _: self._locked(project, number))
 
     def _locked(self, project: str, number: int) -> bool:
         path = f"{project}/merge_requests/{number}"
@@ -222,16 +218,12 @@ class GitLabReports:
             return any(self._marked(note, marker) for note in discussion.items("notes"))
 
         if not any(self._requests.every(path, ours)[0]):
-            self._requests.ask("post", path, body=_fitting(body))
+            self._requests.ask("post", path, body=fitting(body, _NOTE))
 
     def _own_id(self) -> int:
         if self._me is None:
             self._me = self._requests.one("/user", lambda user: user.number("id"))
         return self._me
-
-
-def _fitting(body: str) -> dict[str, str]:
-    return {"body": body if len(body) <= _NOTE else body[: _NOTE - 1] + "…"}
 
 
 def _last_pipeline(commit: Fields) -> tuple[int, str] | None:
