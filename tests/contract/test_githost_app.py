@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.core.ids import HostKind, RepositoryId, Role
 from bot.core.reports import CommitStatus, StatusState
 from bot.hosts.factory import Hosts
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Temporary
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.model import App
 from tests.fakes.githost.stage import (
     APP_PERMISSIONS,
@@ -51,23 +50,9 @@ class AppStage:
         return [json.loads(r.body) for r in self.stage.host.calls("POST", "/access_tokens")]
 
 
-def pair() -> tuple[str, str]:
-    """A private and a public key in PEM."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return private.decode(), public.decode()
-
-
 @pytest.fixture(scope="module")
 def keys() -> tuple[str, str]:
-    return pair()
+    return key_pair()
 
 
 @pytest.fixture
@@ -215,7 +200,7 @@ def test_app_without_the_permission(made: AppStage) -> None:
 
 
 def test_wrong_key(made: AppStage, keys: tuple[str, str]) -> None:
-    source = app_source(made.stage, made.app.id, pair()[0])
+    source = app_source(made.stage, made.app.id, key_pair()[0])
     hosts = Hosts({SOURCE: source}, made.clock)
     with pytest.raises(Forbidden, match="private key"):
         hosts.get(SOURCE).repository(made.stage.fake.path)

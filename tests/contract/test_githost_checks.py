@@ -14,8 +14,8 @@ from bot.core.ids import HostKind, Sha
 from bot.core.reports import Annotation, CommitStatus, Detail, StatusState
 from bot.hosts.factory import Hosts
 from bot.ports import Forbidden, GitHost, NotFound, Permanent
-from tests.contract.test_githost_app import pair
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.model import App, CheckRun
 from tests.fakes.githost.stage import (
     APP_PERMISSIONS,
@@ -60,7 +60,7 @@ class Checked:
 
 @pytest.fixture(scope="module")
 def keys() -> tuple[str, str]:
-    return pair()
+    return key_pair()
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from bot.core.ids import HostKind
 from bot.hosts.factory import Hosts
 from bot.hostsetup import HostSetup
 from bot.ports import Forbidden, NotFound, Permanent
-from tests.contract.test_githost_app import pair
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.happenings import signing_secret
 from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.model import Hook
@@ -282,7 +282,7 @@ def test_a_config_without_the_secret_takes_it_away(github: Stage, bot: Answering
 
 @pytest.fixture(scope="module")
 def keys() -> tuple[str, str]:
-    return pair()
+    return key_pair()
 
 
 def test_an_app_tells_what_it_asks_for_and_what_was_granted(

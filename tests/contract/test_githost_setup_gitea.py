@@ -9,9 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from bot.ports import Forbidden, NotFound
 from bot.store import migrate
 from tests.commands.running import Ended, run
 from tests.fakes.githost.stage import SOURCE, Stage
+from tests.fakes.loopback import Heard, serving
 from tests.gitea.process import GiteaProcess, Refused
 from tests.gitea.stage import staged_gitea
 
@@ -55,35 +54,19 @@ class Inbox:
 def inbox() -> Iterator[Inbox]:
     made = Inbox()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200)
+    def answer(heard: Heard) -> int:
+        if heard.method == "GET":
+            return 200
+        check = signatures.check(HostKind.GITEA, heard.headers, [SECRET.encode()], (), 0)
+        assert check is not None
+        check.update(heard.body)
+        event = heard.headers["x-gitea-event-type"]
+        made.arrived.append((event, heard.body, check.genuine()))
+        return 202
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            check = signatures.check(HostKind.GITEA, headers, [SECRET.encode()], (), 0)
-            assert check is not None
-            check.update(body)
-            made.arrived.append((headers["x-gitea-event-type"], body, check.genuine()))
-            self._answer(202)
-
-        def _answer(self, code: int) -> None:
-            self.send_response(code)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}/webhooks/forge"
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(answer) as address:
+        made.url = f"{address}/webhooks/forge"
+        yield made
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from bot.core.findings import Result
@@ -20,6 +18,7 @@ from tests.commands.running import Ended, run
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Hook
 from tests.fakes.githost.model import Repository as FakeRepository
+from tests.fakes.loopback import Heard, serving
 from tests.fakes.openapi_documents import request_check
 
 SECRET = "a secret of forty characters, more or less"
@@ -104,30 +103,10 @@ def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
         assert host.violations == [], host.violations
 
 
-@contextmanager
-def _web() -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200 if self.path == "/healthz" else 404)
+def _web() -> AbstractContextManager[str]:
+    def answer(heard: Heard) -> int:
+        if heard.method == "POST":
+            return 202
+        return 200 if heard.path == "/healthz" else 404
 
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self._answer(202)
-
-        def _answer(self, code: int) -> None:
-            self.send_response(code)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(answer)

@@ -9,9 +9,9 @@ import pytest
 from bot.core import hostneeds
 from bot.core.findings import Result
 from bot.core.ids import HostKind
-from tests.contract.test_githost_app import pair
 from tests.doctor.site import Site
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.hooks import Delivery
 from tests.fakes.githost.model import App, Hook
 from tests.fakes.githost.stage import APP_PERMISSIONS
@@ -164,7 +164,7 @@ def test_the_permission_of_a_fine_grained_token(github: Site, key: str, title: s
 
 @pytest.fixture(scope="module")
 def keys() -> tuple[str, str]:
-    return pair()
+    return key_pair()
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_a_github_app(github: Site, app: App) -> None:
 
 
 def test_a_key_that_is_not_the_apps(github: Site, keys: tuple[str, str]) -> None:
-    (github.folder / "key.pem").write_text(pair()[0])
+    (github.folder / "key.pem").write_text(key_pair()[0])
     app = github.host.create_app(keys[1], dict(APP_PERMISSIONS))
     del github.source["token-file"]
     github.source["app"] = {"id": str(app.id), "private-key-file": "key.pem"}

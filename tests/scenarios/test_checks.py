@@ -11,10 +11,10 @@ import pytest
 
 from bot.core.builds import LogLine, OutcomeClass, Place
 from bot.core.ids import HostKind
-from tests.contract.test_githost_app import pair
 from tests.core.markdown_reading import outside_of_code
 from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor
 from tests.fakes.githost.faults import Fault
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.model import CheckRun
 from tests.fakes.githost.stage import APP_PERMISSIONS
 from tests.scenarios.test_reruns import rerun
@@ -41,7 +41,7 @@ class Talkative(MemoryExecutor):
 
 @pytest.fixture(scope="module")
 def keys() -> tuple[str, str]:
-    return pair()
+    return key_pair()
 
 
 @pytest.fixture

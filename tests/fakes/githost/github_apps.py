@@ -8,6 +8,8 @@ from email.utils import formatdate
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.fakes.githost.github_hooks import config, deliveries
 from tests.fakes.githost.github_shapes import Shapes, stamp
@@ -164,3 +166,17 @@ class Apps:
 
     def _shown(self, repositories: list[Repository]) -> Json:
         return [self.shapes.repository(repository) for repository in repositories]
+
+
+def key_pair() -> tuple[str, str]:
+    """A private and a public key in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private.decode(), public.decode()

@@ -11,9 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.github_shapes import Shapes, stamp
 from tests.fakes.githost.model import App, Hook, World
 from tests.fakes.githost.web import Answer, Asked, Json, Refused, Route
@@ -129,7 +127,7 @@ class Manifests:
         pending = self._codes.pop(code, None)
         if pending is None or self.world.now() > pending.until:
             raise Refused(404, "Not Found")
-        private, public = _keys()
+        private, public = key_pair()
         app, secret = self._made(pending, public), secrets.token_hex(20)
         attributes = pending.manifest.get("hook_attributes")
         if attributes:
@@ -210,19 +208,6 @@ def _grants(manifest: Json) -> list[str]:
         elif _EVENTS[event] not in permissions:
             wrong.append(f"Default events are not supported by permissions: {event}")
     return wrong
-
-
-def _keys() -> tuple[str, str]:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return private.decode(), public.decode()
 
 
 def _page(body: str, status: int = 200) -> Answer:
