@@ -11,8 +11,8 @@ FROM system AS packages
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv
 RUN python3 -m venv /opt/pushwright
 COPY requirements.lock /src/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/pushwright/bin/pip install --require-hashes -r /src/requirements.lock
+RUN --mount=type=cache,target=/var/cache/pip \
+    /opt/pushwright/bin/pip install --cache-dir /var/cache/pip --require-hashes -r /src/requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY bot /src/bot
 RUN /opt/pushwright/bin/pip install --no-deps --no-build-isolation /src
