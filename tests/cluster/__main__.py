@@ -12,7 +12,9 @@ from tests.cluster.node import HOST, Cluster
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that is not interactive starts what ends in & with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="pw-cluster-", dir="/tmp"))
     try:

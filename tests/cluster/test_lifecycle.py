@@ -76,9 +76,13 @@ class Node:
     def end(self, number: signal.Signals) -> None:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        try:
+            self.process.wait(60)
+        finally:
+            self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture
