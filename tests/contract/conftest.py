@@ -1,4 +1,4 @@
-"""Fixtures: each test of the store runs on SQLite and on PostgreSQL; one real Gitea."""
+"""Fixtures: each test of the store runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ import pytest
 from bot.store import SqlStore
 from tests.contract.databases import Address, Bench, new_address, postgres_server
 from tests.fakes.postgres_process import PostgresProcess
-from tests.gitea.process import GiteaProcess
-from tests.needs import gitea as need_gitea
 
 # The real Gitea is minutes in the making: `make test-gitea` builds it and asks for these.
 if os.environ.get("PUSHWRIGHT_GITEA") != "1":
     collect_ignore_glob = ["*_gitea.py"]
-
-
-@pytest.fixture(scope="session")
-def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GiteaProcess]:
-    """One for all tests of a process."""
-    with GiteaProcess(tmp_path_factory.mktemp("gitea") / "data", need_gitea()) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,14 @@ from tests.gitea.front import Front
 from tests.gitea.process import ADMIN, GiteaProcess, Refused
 
 ORGANISATION: Final = "acme"
-_ROLES: Final = {"read": "read", "triage": "read", "write": "write", "admin": "admin"}
+_ROLES: Final = {
+    "read": "read",
+    "triage": "read",
+    "write": "write",
+    "maintain": "admin",
+    "admin": "admin",
+}
+"""What comes nearest to the roles of the stand-in: Gitea knows three."""
 
 
 @dataclass(slots=True)
@@ -48,7 +55,26 @@ class Account:
 @dataclass(slots=True)
 class Request:
     number: int
-    head_sha: str
+    _read: Callable[[], Any]
+
+    @property
+    def head_sha(self) -> str:
+        """As the host has it now."""
+        return str(self._read()["head"]["sha"])
+
+
+class Hooks:
+    """`wait` is called often: the host is asked only after somebody did something to it."""
+
+    def __init__(self, gitea: GiteaProcess) -> None:
+        self._gitea = gitea
+        self.quiet = True
+
+    def wait(self) -> None:
+        """Until everything has been sent that the host has to send."""
+        if not self.quiet:
+            self.quiet = True
+            self._gitea.flush()
 
 
 @dataclass(slots=True)
@@ -84,10 +110,18 @@ class GiteaFace:
         self.api_url = f"{self.url}/api/v1"
         self.front = front
         self.world = World(self)
+        self.hooks = Hooks(gitea)
         self.violations: list[str] = []
         self._folder = folder
 
+    def start(self) -> None:
+        """It runs."""
+
+    def stop(self) -> None:
+        """It goes on for the next test."""
+
     def api(self, method: str, path: str, body: object = None, by: str = ADMIN) -> Any:
+        self.hooks.quiet &= method == "GET"
         return self.gitea.api(method, path, body, by=self.gitea.people[by])
 
     def clear(self) -> None:
@@ -188,6 +222,7 @@ class GiteaFace:
         self, repository: Repository, refs: Mapping[str, str | None], *, by: str = "ada"
     ) -> None:
         self._let_in(repository, by)
+        self.hooks.quiet = False
         for name, oid in refs.items():
             repository.git.update_ref(name, oid)
         secret = self.gitea.people[by].token
@@ -236,7 +271,7 @@ class GiteaFace:
         branch: str,
         *,
         head: Repository | None = None,
-        base: str = "main",
+        base: str | None = None,
         by: str = "ada",
         title: str = "Change",
         draft: bool = False,
@@ -244,9 +279,13 @@ class GiteaFace:
         source = head or repository
         self._let_in(repository, by, "read")
         label = branch if head is None else f"{source.path.partition('/')[0]}:{branch}"
-        wish = {"head": label, "base": base, "title": f"WIP: {title}" if draft else title}
+        into = base or repository.default_branch
+        wish = {"head": label, "base": into, "title": f"WIP: {title}" if draft else title}
         made = self.api("POST", f"/repos/{repository.path}/pulls", wish, by=by)
-        request = Request(made["number"], made["head"]["sha"])
+        number = int(made["number"])
+        request = Request(
+            number, lambda: self.api("GET", f"/repos/{repository.path}/pulls/{number}")
+        )
         repository.requests[request.number] = request
         return request
 
@@ -268,8 +307,15 @@ class GiteaFace:
     # --- talk and statuses ---------------------------------------------------------------------
 
     def comment(
-        self, repository: Repository, body: str, *, number: int, by: str = "ada"
+        self,
+        repository: Repository,
+        body: str,
+        *,
+        number: int | None,
+        sha: None = None,
+        by: str = "ada",
     ) -> model.Comment:
+        """Commits have no comments here."""
         self._let_in(repository, by, "read")
         path = f"/repos/{repository.path}/issues/{number}/comments"
         return self._comment(self.api("POST", path, {"body": body}, by=by))
@@ -278,6 +324,11 @@ class GiteaFace:
         """Oldest first."""
         rows = self.api("GET", f"/repos/{repository.path}/issues/{number}/comments")
         return [self._comment(row) for row in rows]
+
+    def all_comments(self, repository: Repository) -> list[model.Comment]:
+        """Of all requests, oldest first."""
+        found = [one for number in repository.requests for one in self.comments(repository, number)]
+        return sorted(found, key=lambda comment: comment.id)
 
     def _comment(self, row: Any) -> model.Comment:
         author = model.Person(row["user"]["id"], row["user"]["login"])

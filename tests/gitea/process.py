@@ -60,6 +60,7 @@ class GiteaProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.people: dict[str, Person] = {}
+        self._internal = secrets.token_hex(32)
         self._ini = folder / "app.ini"
         self._web = Component(
             "gitea", [str(made / "gitea"), "--config", str(self._ini), "web"], folder, self._env()
@@ -70,7 +71,7 @@ class GiteaProcess:
     def start(self) -> Self:
         """RuntimeError with the log's end where it does not come up."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._ini.write_text(_settings(self.folder, self.made, self.port))
+        self._ini.write_text(_settings(self.folder, self.made, self.port, self._internal))
         self._ini.chmod(0o600)  # it holds secrets
         self._run("migrate")
         self._run(
@@ -153,6 +154,19 @@ class GiteaProcess:
         )
         return _read(answer)
 
+    def flush(self) -> None:
+        """What was pushed is taken note of, and every webhook of it sent, as `gitea manager
+        flush-queues` has it; one round for each queue that fills another."""
+        for _ in range(2):
+            answer = self._session.post(
+                f"{self.url}/api/internal/manager/flush-queues",
+                json={"Timeout": int(SECONDS * 1e9), "NonBlocking": False},
+                headers={"X-Gitea-Internal-Auth": f"Bearer {self._internal}"},
+                timeout=SECONDS,
+            )
+            if not answer.ok:
+                raise Refused(answer.status_code, answer.text[:500])
+
     def _answers(self) -> bool:
         try:
             answer = self._session.get(f"{self.url}/api/healthz", timeout=5)
@@ -184,7 +198,7 @@ def _read(answer: requests.Response) -> Any:
     return answer.json() if answer.content else None
 
 
-def _settings(folder: Path, made: Path, port: int) -> str:
+def _settings(folder: Path, made: Path, port: int, internal: str) -> str:
     """app.ini. Webhooks go to loopback only, which Gitea forbids unless it is told."""
     return f"""\
 APP_NAME = A Gitea of the tests
@@ -214,6 +228,7 @@ DEFAULT_BRANCH = main
 
 [security]
 INSTALL_LOCK = true
+INTERNAL_TOKEN = {internal}
 SECRET_KEY = {secrets.token_hex(32)}
 SUCCESSFUL_TOKENS_CACHE_SIZE = 1000
 PASSWORD_COMPLEXITY = off

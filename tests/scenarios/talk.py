@@ -56,14 +56,14 @@ class Talk:
 
     def reactions(self, comment: Comment) -> list[str]:
         """The host's words for all of the bot's, oldest first."""
-        own = self.world.host.person(BOT).id
-        return [word for word, person in comment.reactions if person == own]
+        found = self.world.host.reactions(self.world.repository, comment.id)
+        return [word for word, login in found if login == BOT]
 
     def replies(self) -> list[str]:
         """Bodies of the bot's answers without their markers, oldest first. The comment that tells
         of the builds is none."""
-        own = self.world.host.person(BOT)
-        found = [c.body for c in self.world.repository.comments.values() if c.author is own]
+        said = self.world.host.all_comments(self.world.repository)
+        found = [comment.body for comment in said if comment.author.login == BOT]
         found = [body for body in found if not body.startswith(MARKER)]
         assert all(body.startswith("<!-- pushwright:") for body in found)
         return [body.partition("\n")[2] for body in found]

@@ -81,8 +81,10 @@ class World:
         *,
         registry: Registry | None = None,
         push: Callable[[str, str, str], Digest] | None = None,
+        host: Any = None,
         **config: Any,
     ) -> None:
+        """`host`: something with the face of the stand-in, instead of it."""
         self.kind = kind
         self.folder = folder
         self.database = database
@@ -90,7 +92,9 @@ class World:
         self.images = MemoryRegistry()
         self.registry: Registry = registry or self.images
         self.executor = MemoryExecutor(self.clock, push or self.images.push)
-        self.host = FakeHost(kind, folder / "host", now=self.clock.now, check=request_check(kind))
+        self.host: FakeHost = host or FakeHost(
+            kind, folder / "host", now=self.clock.now, check=request_check(kind)
+        )
         self.repository = self.host.create_repository("acme/shop", private=True)
         (folder / "token").write_text(
             self.host.create_token("pushwright", self.repository, "maintain")
@@ -108,7 +112,7 @@ class World:
 
     def configure(self, **changes: Any) -> CentralConfig:
         """The central config with these top-level keys changed, in force at once."""
-        github = self.kind is HostKind.GITHUB
+        gitlab = self.kind is HostKind.GITLAB
         usual: dict[str, Any] = {
             "version": 1,
             "public-url": "https://bot.test",
@@ -116,7 +120,7 @@ class World:
                 SOURCE: {
                     "kind": str(self.kind),
                     "url": self.host.url,
-                    "api-url": self.host.api_url if github else self.host.url,
+                    "api-url": self.host.url if gitlab else self.host.api_url,
                     "token-file": str(self.folder / "token"),
                     "webhook-secret-files": [str(self.folder / "secret")],
                 }
@@ -303,7 +307,7 @@ def opened(
 ) -> Iterator[World]:
     """A world with an empty repository. `fresh`: the sweep has seen it, so that all is found from
     now on."""
-    world = World(kind, folder, database or _sqlite(folder), **options)
+    world = World(kind, folder, database or sqlite_file(folder), **options)
     world.open()
     try:
         if fresh:
@@ -322,7 +326,7 @@ def _migrated() -> bytes:
         return Path(folder, "bot.db").read_bytes()
 
 
-def _sqlite(folder: Path) -> str:
+def sqlite_file(folder: Path) -> str:
     file = folder / "bot.db"
     file.write_bytes(_migrated())
     file.chmod(0o600)

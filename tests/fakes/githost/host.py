@@ -356,6 +356,10 @@ class FakeHost:
         """Of a request, oldest first."""
         return [one for one in repository.comments.values() if one.number == number]
 
+    def all_comments(self, repository: Repository) -> list[Comment]:
+        """Of requests and commits, oldest first."""
+        return list(repository.comments.values())
+
     def reactions(self, repository: Repository, comment: int) -> list[tuple[str, str]]:
         """(word, login) of each."""
         logins = {person.id: person.login for person in self.world.people.values()}

@@ -1,0 +1,188 @@
+"""The whole loop on the real Gitea: real pushes, webhooks, forks, comments and merges, and the bot
+between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.ids import HostKind
+from bot.core.reports_comment import MARKER
+from tests.fakes.executor_memory import Hold, Succeed
+from tests.fakes.githost import model
+from tests.gitea.host import GiteaFace
+from tests.gitea.process import Refused
+from tests.gitea.world import opened_on
+from tests.scenarios.talk import Talk
+from tests.scenarios.world import FILES, World
+
+pytestmark = pytest.mark.xdist_group("gitea")
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with opened_on(request, HostKind.GITEA, tmp_path) as made:
+        made.executor.untrusted = True
+        made.push(FILES)
+        made.run(5)
+        yield made
+
+
+@pytest.fixture
+def talk(world: World) -> Talk:
+    found = Talk(world)
+    found.people()
+    return found
+
+
+def merge(world: World, request: model.Request) -> int:
+    """HTTP's status of what a click on Merge gets."""
+    path = f"/repos/{world.repository.path}/pulls/{request.number}/merge"
+    try:
+        face(world).api("POST", path, {"Do": "merge"}, by="ada")
+    except Refused as refused:
+        return refused.status
+    return 200
+
+
+def face(world: World) -> GiteaFace:
+    host: Any = world.host
+    assert isinstance(host, GiteaFace)
+    return host
+
+
+def ran(world: World, sha: str) -> list[str]:
+    return [run.image for run in world.runs() if run.sha == sha]
+
+
+def test_a_push_becomes_images_and_a_green_status(world: World) -> None:
+    sha = world.push("services/api/main.py")
+    world.run(5)
+    assert ran(world, sha) == ["api"]
+    assert world.state(sha) == "success"
+    assert world.state(sha, "/api") == "success"
+    assert world.tags("api")["main"] == world.built("api", sha)
+
+
+def test_a_tag_names_what_is_built(world: World) -> None:
+    sha = world.push("services/api/main.py")
+    world.run(5)
+    world.tag_commit("v1.2.0", sha)
+    world.run(5)
+    assert world.tags("api")["1.2.0"] == world.built("api", sha)
+    assert world.state(sha, " (tag)") == "success"
+
+
+def test_a_force_push_keeps_the_name_though_the_older_build_ends_last(world: World) -> None:
+    world.executor.usual = Hold()
+    first = world.push("services/api/main.py")
+    world.run(5)
+    assert world.state(first) == "pending"
+    world.executor.usual = Succeed()
+    base = world.repository.git.run("rev-parse", f"{first}^").decode().strip()
+    second = world.repository.git.commit({"services/api/other.py": "x"}, "Other", [base])
+    world.refs(**{"heads/main": second})
+    world.run()
+    assert world.state(second) == "success"
+    world.executor.end("api", first)
+    world.run()
+    assert world.state(first) == "success"
+    assert world.tags("api")["main"] == world.built("api", second)
+
+
+def test_a_deleted_branch_ends_its_build(world: World) -> None:
+    world.executor.usual = Hold()
+    sha = world.push("services/api/main.py", "release/1")
+    world.run(5)
+    assert ran(world, sha) == ["api"]
+    world.refs(**{"heads/release/1": None})
+    world.run()
+    assert world.state(sha) != "success"
+    assert "release-1" not in world.tags("api")
+
+
+def test_a_request_of_the_repository_is_built_with_its_own_tag(talk: Talk, world: World) -> None:
+    sha = world.push("services/api/main.py", "topic")
+    request = world.request("topic")
+    world.run()
+    assert request.head_sha == sha
+    assert world.state(sha) == "success"
+    assert world.tags("api")[f"pr-{request.number}"] == world.built("api", sha)
+
+
+def test_a_strangers_fork_waits_for_a_maintainers_approval_of_that_commit(
+    talk: Talk, world: World
+) -> None:
+    fork, request = talk.fork_request()
+    first = request.head_sha
+    world.run(30)
+    assert world.status(first) == ("pending", f"waiting for /ok-to-test {first}")
+    assert ran(world, first) == []
+    refused = talk.say("/ok-to-test", request, by="mallory")
+    world.run(5)
+    assert talk.reaction(refused) == "refused"
+    assert ran(world, first) == []
+    approved = talk.say("/ok-to-test", request, by="ada")
+    world.run()
+    assert "eyes" in talk.reactions(approved)
+    assert talk.reaction(approved) == "accepted"
+    assert ran(world, first) == ["api"]
+    assert world.state(first) == "success"
+    assert f"pr-{request.number}" not in world.tags("api")
+    second = talk.fork_commit(fork)
+    world.run(30)
+    assert request.head_sha == second
+    assert world.status(second) == ("pending", f"waiting for /ok-to-test {second}")
+    assert ran(world, second) == []
+
+
+def test_comments_command_and_one_comment_tells(talk: Talk, world: World) -> None:
+    world.executor.usual = Hold()
+    sha = world.push("services/api/main.py", "topic")
+    request = world.request("topic")
+    world.run(5)
+    assert world.state(sha) == "pending"
+    cancelled = talk.say("/cancel", request)
+    world.executor.usual = Succeed()
+    world.run(30)
+    assert talk.reaction(cancelled) == "accepted"
+    assert world.state(sha) != "success"
+    again = talk.say("/rebuild", request)
+    world.run(30)
+    assert talk.reaction(again) == "accepted"
+    assert world.state(sha) == "success"
+    asked = talk.say("/help", request)
+    world.run(5)
+    assert talk.reaction(asked) == "accepted"
+    assert "/rebuild" in talk.replies()[-1]
+    said = world.host.comments(world.repository, request.number)
+    assert sum(comment.body.startswith(MARKER) for comment in said) == 1, "edited in place"
+
+
+def test_a_protected_branch_merges_once_the_status_is_green(talk: Talk, world: World) -> None:
+    rule = {
+        "rule_name": "main",
+        "enable_push": True,
+        "enable_status_check": True,
+        "status_check_contexts": ["pushwright"],
+        "block_admin_merge_override": True,
+    }
+    face(world).api("POST", f"/repos/{world.repository.path}/branch_protections", rule)
+    world.executor.usual = Hold()
+    sha = world.push("services/api/main.py", "topic")
+    request = world.request("topic")
+    world.run(5)
+    assert world.state(sha) == "pending"
+    assert merge(world, request) == 405
+    world.executor.usual = Succeed()
+    world.executor.end("api", sha)
+    world.run()
+    assert world.state(sha) == "success"
+    assert merge(world, request) == 200
+    world.run()
+    merged = face(world).api("GET", f"/repos/{world.repository.path}/branches/main")["commit"]["id"]
+    assert world.state(merged) == "success"
+    assert world.tags("api")["main"] == world.built("api", merged)

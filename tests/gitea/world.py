@@ -1,0 +1,67 @@
+"""The world of the scenarios with the real Gitea in it: its webhooks come to the bot's receiver,
+people push to its repositories, comments and statuses are read back from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core import events
+from bot.core.hookplan import WantedHook
+from bot.core.hostneeds import GITEA_EVENTS
+from bot.core.ids import HostKind, RepositoryId
+from bot.hosts.gitea.client_setup import GiteaSetup
+from tests.gitea.host import GiteaFace
+from tests.gitea.process import GiteaProcess
+from tests.scenarios.world import SECRET, SOURCE, World, opened, sqlite_file
+
+
+class GiteaWorld(World):
+    """Its webhooks are made by the client behind `pushwright hooks sync`. The bot's time is turned
+    by hand, Gitea's is the real one."""
+
+    def __init__(self, gitea: GiteaProcess, folder: Path, **options: Any) -> None:
+        face = GiteaFace(gitea, folder / "host")
+        face.clear()
+        super().__init__(HostKind.GITEA, folder, sqlite_file(folder), host=face, **options)
+
+    def hook(self, repository: Any) -> None:
+        setup = GiteaSetup(self.central.sources[SOURCE])
+        url = f"{self.url}/webhooks/{SOURCE}"
+        known = events.Repository(
+            RepositoryId(repository.id), repository.path, "main", self.host.clone_url(repository),
+            f"{self.host.url}/{repository.path}",
+        )  # fmt: skip
+        try:
+            setup.create_hook(known, WantedHook(url, GITEA_EVENTS), SECRET)
+        finally:
+            setup.close()
+
+    def run(self, seconds: float = 120.0) -> None:
+        """A second of Gitea's passes too, and its times are in whole seconds: what is done from
+        here on is later there than what the bot has done."""
+        super().run(seconds)
+        time.sleep(1.1)
+
+
+@contextmanager
+def opened_on(
+    request: pytest.FixtureRequest, kind: HostKind, folder: Path, **options: Any
+) -> Iterator[World]:
+    """As `opened`, on the stand-ins and on the real Gitea."""
+    if kind is not HostKind.GITEA:
+        with opened(kind, folder, **options) as world:
+            yield world
+        return
+    world = GiteaWorld(request.getfixturevalue("gitea"), folder, **options)
+    world.open()
+    try:
+        world.settle()
+        yield world
+    finally:
+        world.close()
