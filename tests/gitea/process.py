@@ -251,6 +251,9 @@ ENABLED = false
 [indexer]
 ISSUE_INDEXER_TYPE = db
 
+[queue]
+TYPE = channel
+
 [log]
 MODE = console
 LEVEL = info

@@ -1,5 +1,6 @@
 """The authorisation matrix, made from the command table: every command × every role × own, fork and
-closed request × host. What is expected is worked out from the table's row alone."""
+closed request × host, a real Gitea among them where there is one. What is expected is worked out
+from the table's row alone."""
 
 from __future__ import annotations
 
@@ -12,22 +13,26 @@ import pytest
 from bot.core.commands import TABLE, Place, Slot, Spec
 from bot.core.ids import HostKind, Role
 from tests.fakes.executor_memory import Hold
+from tests.fakes.githost.host import PLAYED
 from tests.fakes.githost.model import Request
+from tests.gitea.stage import EVERY
+from tests.gitea.world import opened_on
 from tests.scenarios.talk import Talk
-from tests.scenarios.world import FILES, opened
+from tests.scenarios.world import FILES
 
 Kind = Literal["own", "fork", "closed"]
 AUTHOR = "author"
-WHO = (*map(str, Role), AUTHOR)
 ORDER = [str(role) for role in Role]
+GITEAS = ["read", "write", "admin"]
+"""The roles there are on Gitea; who has none sees neither a private repository nor its requests."""
 # An approval changes what the others may do, so it comes last.
 COMMANDS = sorted(TABLE, key=lambda spec: spec.name == "ok-to-test")
 
 
-@pytest.fixture
-def talk(kind: HostKind, tmp_path: Path) -> Iterator[Talk]:
-    with opened(kind, tmp_path) as world:
-        for role in ORDER:
+@pytest.fixture(params=EVERY)
+def talk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Talk]:
+    with opened_on(request, request.param, tmp_path) as world:
+        for role in roles(request.param):
             world.host.set_role(world.repository, f"{role}-person", role)
         world.host.set_role(world.repository, AUTHOR, "read")
         world.executor.untrusted = True
@@ -36,6 +41,10 @@ def talk(kind: HostKind, tmp_path: Path) -> Iterator[Talk]:
         world.push(FILES | {".pushwright.yaml": allowing})
         world.run()
         yield Talk(world)
+
+
+def roles(kind: HostKind) -> list[str]:
+    return GITEAS if kind is HostKind.GITEA else ORDER
 
 
 def opened_request(talk: Talk, kind: Kind) -> Request:
@@ -80,11 +89,11 @@ def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
     request = opened_request(talk, kind_of_request)
     started = len(world.runs())
     world.executor.usual = Hold()
-    wrong = []
+    everybody, wrong = (*roles(world.kind), AUTHOR), []
     for spec in COMMANDS:
         assert Place.REQUEST in spec.places
         text = line(spec, request)
-        sent = {who: talk.send(text, request, by=person(who)) for who in WHO}
+        sent = {who: talk.send(text, request, by=person(who)) for who in everybody}
         world.settle()
         if kind_of_request != "own" and spec.name != "ok-to-test":
             assert len(world.runs()) == started, "nothing ran that nobody may run"
@@ -95,18 +104,19 @@ def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
                 wrong.append(f"{spec.name} by {who}: {reaction}")
     assert wrong == []
     privileged = [spec for spec in TABLE if spec.floor is Role.WRITE]
-    assert len(world.journal("command")) == len(privileged) * len(WHO)
+    assert len(world.journal("command")) == len(privileged) * len(everybody)
     mine = [body for body in talk.replies() if "Not done" in body or "Settled" in body]
-    assert len(mine) <= len(WHO), "one comment for each person's refusals"
+    assert len(mine) <= len(everybody), "one comment for each person's refusals"
 
 
+@pytest.mark.parametrize("talk", PLAYED, indirect=True)
 def test_every_command_on_a_commit(talk: Talk) -> None:
     world = talk.world
     sha = world.push("services/api/main.py")
     world.run()
     world.executor.usual = Hold()
     for spec in (spec for spec in TABLE if Place.COMMIT in spec.places):
-        for who in WHO:
+        for who in (*ORDER, AUTHOR):
             before = len(talk.replies())
             comment = talk.say(line(spec, None), sha=sha, by=person(who))
             # Nobody is the author of a commit: names in commits prove nothing.
