@@ -31,7 +31,7 @@ from bot.records import (
     JournalEntry,
 )
 from bot.store import builds, journal, reports
-from bot.store.leases import any_row
+from bot.store.leases import NOW, Moment, any_row, question
 from bot.store.rows import outcome_text
 from bot.store.schema import NEVER, attempt, build, build_need, meta, repository, turn
 from bot.store.upserts import upsert
@@ -65,13 +65,16 @@ class Session:
     failed: list[str] = field(default_factory=list)
 
 
-def _due(now: float) -> tuple[ColumnElement[bool], ...]:
+def _due(now: Moment) -> tuple[ColumnElement[bool], ...]:
     return (build.c.state == BuildState.QUEUED, build.c.next_at <= now)
+
+
+_DUE = question(build, _due(NOW))
 
 
 def worth_a_look(tx: Connection, limits: AdmissionLimits, now: float) -> bool:
     """Whether it may be worth taking the lock: something is due, and there is room."""
-    return any_row(tx, build, _due(now)) and active_count(tx) < limits.builds
+    return any_row(tx, _DUE, now) and active_count(tx) < limits.builds
 
 
 def admit(

@@ -19,7 +19,7 @@ from bot.records import (
     Move,
 )
 from bot.store import journal
-from bot.store.leases import give_back, held, take
+from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.rows import build_value, dump, outcome_text, outcome_value, plain, plan_text
 from bot.store.schema import NEVER, attempt, build, build_need, claim, claim_image
 
@@ -181,12 +181,15 @@ def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequenc
     return sorted(found.values(), key=lambda row: row.queued_at)
 
 
-def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
     return (
         build.c.state.in_([*ACTIVE_STATES, str(BuildState.TAGGING)]),
         build.c.next_at <= now,
         build.c.lease_until <= now,
     )
+
+
+DUE = question(build, due_condition(NOW))
 
 
 def wake(tx: Connection, ids: Sequence[BuildId], now: float) -> None:

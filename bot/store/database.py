@@ -21,6 +21,9 @@ R = TypeVar("R")
 TRIES = 4
 """Of a transaction that lost a deadlock or an insert race; each starts afresh."""
 
+_FAILURES = (DBAPIError, sqlite3.Error, NoConnection, UnicodeEncodeError, OverflowError)
+"""SQLite's own where a transaction can't begin."""
+
 _RACES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
 
@@ -66,7 +69,7 @@ class Database:
         try:
             with self._reader.connect() as tx, tx.begin():
                 return work(tx, *args, **kwargs)
-        except (DBAPIError, NoConnection, UnicodeEncodeError, OverflowError) as error:
+        except _FAILURES as error:
             raise translated(error) from error
 
     def _run(
@@ -79,7 +82,7 @@ class Database:
         for tried in range(1, TRIES + 1):
             try:
                 return self._once(wake, work, args, kwargs)
-            except (DBAPIError, NoConnection, UnicodeEncodeError, OverflowError) as error:
+            except _FAILURES as error:
                 if tried == TRIES or not lost_race(error):
                     raise translated(error) from error
         raise AssertionError  # the last try returned or raised

@@ -18,7 +18,7 @@ from bot.records import (
     IncomingDelivery,
     LeaseLost,
 )
-from bot.store.leases import give_back, held, take
+from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.rows import plain
 from bot.store.schema import claim as claims
 from bot.store.schema import inbox, repository
@@ -82,8 +82,11 @@ def _row(delivery: IncomingDelivery) -> dict[str, object]:
     }
 
 
-def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
     return (inbox.c.state == "new", inbox.c.next_at <= now, inbox.c.lease_until <= now)
+
+
+DUE = question(inbox, due_condition(NOW))
 
 
 def claim(tx: Connection, now: float, lease_seconds: float) -> Delivery | None:

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Float,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    select,
+    tuple_,
+    update,
+)
+
+NOW: BindParameter[float] = bindparam("now", type_=Float())
+Moment: TypeAlias = float | BindParameter[float]
+Question: TypeAlias = Select[Any]
+"""For `any_row`. Built once: each loop of each worker asks its own, and is most often told no."""
 
 
-def any_row(tx: Connection, table: Table, conditions: Sequence[ColumnElement[bool]]) -> bool:
-    """Whether any row meets all conditions."""
-    first = next(iter(table.primary_key.columns))
-    return tx.execute(select(first).where(*conditions).limit(1)).first() is not None
+def question(table: Table, conditions: Sequence[ColumnElement[bool]]) -> Question:
+    """Whether any row meets all conditions, at the moment `NOW`."""
+    return select(next(iter(table.primary_key.columns))).where(*conditions).limit(1)
+
+
+def any_row(tx: Connection, asked: Question, now: float, /, **values: object) -> bool:
+    """`values`: of the question's other parameters."""
+    return tx.execute(asked, {"now": now, **values}).first() is not None
 
 
 def take(

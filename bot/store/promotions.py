@@ -11,7 +11,7 @@ from bot.core.ids import Digest
 from bot.core.promotion import GivenTag
 from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import PromotedTag
-from bot.store.leases import give_back, held, take
+from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.rows import dump, load
 from bot.store.schema import NEVER
 from bot.store.schema_talk import promoted_tag
@@ -22,8 +22,11 @@ HISTORY = 20
 """Digests of our own that are remembered per tag, newest last."""
 
 
-def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
     return (promoted_tag.c.next_at <= now, promoted_tag.c.lease_until <= now)
+
+
+DUE = question(promoted_tag, due_condition(NOW))
 
 
 def given(tx: Connection, row_id: int, tag: GivenTag, check_at: float) -> None:

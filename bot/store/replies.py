@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, case, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    case,
+    select,
+    update,
+)
 
 from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Sha
 from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import Reply, WantedReaction, WantedReply
-from bot.store.leases import any_row, give_back, held, take
+from bot.store.leases import NOW, Moment, any_row, give_back, held, question, take
 from bot.store.rows import plain
 from bot.store.schema import NEVER
 from bot.store.schema_talk import answered_comment, wanted_comment
@@ -69,14 +80,23 @@ def _this(row_id: int, number: int, marker: str) -> ColumnElement[bool]:
 
 
 def due_condition(
-    table: Table, now: float, but_not: Collection[str] = ()
+    table: Table, now: Moment, but_not: Sequence[str] | BindParameter[Sequence[str]]
 ) -> tuple[ColumnElement[bool], ...]:
     """Of wanted comments or reactions; `but_not`: sources that are left alone for now."""
     return (
         table.c.next_at <= now,
         table.c.lease_until <= now,
-        table.c.source.not_in(sorted(but_not)),
+        table.c.source.not_in(but_not),
     )
+
+
+_BUT_NOT: BindParameter[Sequence[str]] = bindparam("but_not", expanding=True)
+REPLY_DUE = question(wanted_comment, due_condition(wanted_comment, NOW, _BUT_NOT))
+REACTION_DUE = question(answered_comment, due_condition(answered_comment, NOW, _BUT_NOT))
+TALK_DUE = question(
+    answered_comment,
+    (answered_comment.c.next_at <= NOW, answered_comment.c.source == bindparam("source")),
+)
 
 
 def due_replies(
@@ -84,7 +104,7 @@ def due_replies(
 ) -> Sequence[WantedReply]:
     query = (
         select(*wanted_comment.primary_key.columns)
-        .where(*due_condition(wanted_comment, now, but_not))
+        .where(*due_condition(wanted_comment, now, sorted(but_not)))
         .order_by(wanted_comment.c.wanted_at)
         .limit(limit)
     )
@@ -136,7 +156,7 @@ def due_reactions(
 ) -> Sequence[WantedReaction]:
     query = (
         select(*answered_comment.primary_key.columns)
-        .where(*due_condition(answered_comment, now, but_not))
+        .where(*due_condition(answered_comment, now, sorted(but_not)))
         .order_by(answered_comment.c.handled_at)
         .limit(limit)
     )
@@ -172,5 +192,4 @@ def _finish_reaction(tx: Connection, wanted: WantedReaction, values: dict[str, A
 
 
 def talk_due(tx: Connection, source: str, now: float) -> bool:
-    due = (answered_comment.c.next_at <= now, answered_comment.c.source == source)
-    return any_row(tx, answered_comment, due)
+    return any_row(tx, TALK_DUE, now, source=source)

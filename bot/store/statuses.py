@@ -15,7 +15,7 @@ from bot.records import (
     RepositoryRow,
     WantedStatus,
 )
-from bot.store.leases import give_back, held, take
+from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.pacing import FAR
 from bot.store.rows import dump, load, plain, repository_value, status_text, status_value
 from bot.store.schema import NEVER, commit_report, pace, repository, wanted_status
@@ -41,8 +41,11 @@ def due_reports(
     return [(row, owners[row.repository_id]) for row in ordered]
 
 
-def report_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+def report_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
     return (commit_report.c.next_at <= now, commit_report.c.lease_until <= now)
+
+
+REPORT_DUE = question(commit_report, report_condition(NOW))
 
 
 def repositories(tx: Connection, ids: set[int]) -> dict[int, RepositoryRow]:
@@ -109,7 +112,7 @@ def _want(tx: Connection, report: DueReport, status: CommitStatus, final: bool, 
     tx.execute(query)
 
 
-def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
     """Those whose credential may not write yet are left where they are; reading back is free."""
     busy = select(pace.c.credential).where(pace.c.free_at > now, pace.c.free_at < now + FAR)
     return (
@@ -120,6 +123,9 @@ def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
             wanted_status.c.source.not_in(busy),
         ),
     )
+
+
+DUE = question(wanted_status, due_condition(NOW))
 
 
 def wanted_now(tx: Connection, row_id: int, sha: str) -> dict[str, tuple[CommitStatus, float]]:

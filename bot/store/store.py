@@ -43,7 +43,6 @@ from bot.store import (
     pacing,
     rendered,
     repositories,
-    schema,
     spares,
     statuses,
     tagging,
@@ -66,7 +65,7 @@ class SqlStore(TalkStore):
         self._database.write(inbox.put, deliveries)
 
     def claim_delivery(self, now: float, lease_seconds: float) -> Delivery | None:
-        if not self._database.read(any_row, schema.inbox, inbox.due_condition(now)):
+        if not self._database.read(any_row, inbox.DUE, now):
             return None
         return self._database.write_quietly(inbox.claim, now, lease_seconds)
 
@@ -145,7 +144,7 @@ class SqlStore(TalkStore):
         return self._database.read(builds.needed, build_id)
 
     def due_builds(self, now: float, lease_seconds: float, limit: int) -> Sequence[BuildRow]:
-        if not self._database.read(any_row, schema.build, builds.due_condition(now)):
+        if not self._database.read(any_row, builds.DUE, now):
             return []
         return self._database.write_quietly(builds.due, now, lease_seconds, limit)
 
@@ -187,7 +186,7 @@ class SqlStore(TalkStore):
 
     # -- reports -----------------------------------------------------------------------------
     def due_reports(self, now: float, lease_seconds: float, limit: int) -> Sequence[DueReport]:
-        if not self._database.read(any_row, schema.commit_report, statuses.report_condition(now)):
+        if not self._database.read(any_row, statuses.REPORT_DUE, now):
             return []
         return self._database.write_quietly(views.reports, now, lease_seconds, limit)
 
@@ -200,7 +199,7 @@ class SqlStore(TalkStore):
         return self._database.read(measures.measured, build, base_branch)
 
     def due_statuses(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedStatus]:
-        if not self._database.read(any_row, schema.wanted_status, statuses.due_condition(now)):
+        if not self._database.read(any_row, statuses.DUE, now):
             return []
         return self._database.write_quietly(statuses.due, now, lease_seconds, limit)
 
@@ -219,7 +218,7 @@ class SqlStore(TalkStore):
         self._database.write(statuses.delayed, wanted, until, error, dead)
 
     def due_tags(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedTag]:
-        if not self._database.read(any_row, schema.wanted_tag, tags.due_condition(now)):
+        if not self._database.read(any_row, tags.DUE, now):
             return []
         return self._database.write_quietly(tags.due, now, lease_seconds, limit)
 

@@ -14,7 +14,7 @@ from bot.records import (
     WantedTag,
 )
 from bot.store import tagging
-from bot.store.leases import give_back, held, take
+from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.rows import dump, load, plain
 from bot.store.schema import NEVER, wanted_tag
 from bot.store.statuses import repositories
@@ -26,8 +26,11 @@ HISTORY = 20
 """Digests of our own that are remembered per tag, newest last."""
 
 
-def due_condition(now: float) -> tuple[ColumnElement[bool], ...]:
+def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
     return (wanted_tag.c.next_at <= now, wanted_tag.c.lease_until <= now)
+
+
+DUE = question(wanted_tag, due_condition(NOW))
 
 
 def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[WantedTag]:

@@ -10,7 +10,7 @@ from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
 from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, PromotedTag, WantedReaction, WantedReply
-from bot.store import orders, promotions, replies, schema_talk
+from bot.store import orders, promotions, replies
 from bot.store.database import Database
 from bot.store.leases import any_row
 
@@ -51,8 +51,7 @@ class TalkStore:
         return self._database.read(orders.tag_known, name, tag)
 
     def due_promotions(self, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
-        due = promotions.due_condition(now)
-        if not self._database.read(any_row, schema_talk.promoted_tag, due):
+        if not self._database.read(any_row, promotions.DUE, now):
             return []
         return self._database.write_quietly(promotions.due, now, lease_seconds, limit)
 
@@ -68,8 +67,7 @@ class TalkStore:
     def due_reactions(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReaction]:
-        due = replies.due_condition(schema_talk.answered_comment, now, but_not)
-        if not self._database.read(any_row, schema_talk.answered_comment, due):
+        if not self._database.read(any_row, replies.REACTION_DUE, now, but_not=sorted(but_not)):
             return []
         return self._database.write_quietly(
             replies.due_reactions, now, lease_seconds, limit, but_not
@@ -87,8 +85,7 @@ class TalkStore:
     def due_replies(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()
     ) -> Sequence[WantedReply]:
-        due = replies.due_condition(schema_talk.wanted_comment, now, but_not)
-        if not self._database.read(any_row, schema_talk.wanted_comment, due):
+        if not self._database.read(any_row, replies.REPLY_DUE, now, but_not=sorted(but_not)):
             return []
         return self._database.write_quietly(replies.due_replies, now, lease_seconds, limit, but_not)
 
