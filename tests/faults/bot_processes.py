@@ -76,11 +76,11 @@ class BotProcesses:
             self.kill(part)
 
     def _config(self) -> dict[str, Any]:
-        github = self.host.kind is HostKind.GITHUB
+        gitlab = self.host.kind is HostKind.GITLAB
         source = {
             "kind": str(self.host.kind),
             "url": self.host.url,
-            "api-url": self.host.api_url if github else self.host.url,
+            "api-url": self.host.url if gitlab else self.host.api_url,
             "token-file": str(self.folder / "token"),
             "webhook-secret-files": [str(self.folder / "secret")],
         }
