@@ -1,13 +1,23 @@
-"""What tests of several folders share."""
+"""What tests of several folders share; which of them need what is minutes in the making, and what a
+run of all tests leaves out."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import needs
 from tests.gitea.process import GiteaProcess
+
+HERE = Path(__file__).parent
+LARGE = {
+    "PUSHWRIGHT_GITEA": "tests on a real Gitea (make test-gitea)",
+    "PUSHWRIGHT_CLUSTER": "tests on a Kubernetes node (make e2e)",
+}
+"""Tests that are collected only where the variable is 1."""
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +25,24 @@ def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GiteaProcess]:
     """One for all tests of a process; each empties it, or takes repositories of its own."""
     with GiteaProcess(tmp_path_factory.mktemp("gitea") / "data", needs.gitea()) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m "cluster or gitea"` is what `make e2e` runs, wherever it stands."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        shares = any(mark.args == ("gitea",) for mark in item.iter_markers("xdist_group"))
+        if folder in ("cluster", "gitea"):
+            item.add_marker(folder)
+        elif shares:
+            item.add_marker("gitea")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """A run of all tests names those that it did not collect."""
+    everything = any(Path(word).resolve() == HERE for word in config.args)
+    left = [what for name, what in LARGE.items() if os.environ.get(name) != "1"]
+    if everything and left:
+        terminalreporter.write_line(f"not collected: {'; '.join(left)}")

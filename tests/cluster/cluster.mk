@@ -9,8 +9,8 @@ test-cluster: venv cluster-tools ## tests against a real apiserver and etcd (roo
 	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q --ignore=tests/cluster/e2e tests/cluster
 
 .PHONY: e2e
-e2e: cluster-images ## all cluster tests: the bot builds in pods on a node of this machine (root)
-	PUSHWRIGHT_CLUSTER=1 $(PY) -m pytest -q --durations=15 tests/cluster
+e2e: cluster-images gitea ## the bot beside a real Gitea, and in pods on a node of this machine (root)
+	PUSHWRIGHT_CLUSTER=1 PUSHWRIGHT_GITEA=1 $(PY) -m pytest -q -m "cluster or gitea" --durations=15 tests/cluster $(GITEA_TESTS)
 
 .PHONY: cluster
 cluster: venv cluster-tools ## a Kubernetes node and a kubeconfig, until Ctrl-C (root)
