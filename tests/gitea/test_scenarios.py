@@ -17,7 +17,7 @@ from tests.gitea.host import GiteaFace
 from tests.gitea.process import Refused
 from tests.gitea.world import opened_on
 from tests.scenarios.talk import Talk
-from tests.scenarios.world import FILES, World
+from tests.scenarios.world import FILES, Said, World
 
 pytestmark = pytest.mark.xdist_group("gitea")
 
@@ -48,10 +48,24 @@ def merge(world: World, request: model.Request) -> int:
     return 200
 
 
+def telling(world: World, request: model.Request) -> list[model.Comment]:
+    """Comments that tell of the builds."""
+    said = world.host.comments(world.repository, request.number)
+    return [comment for comment in said if comment.body.startswith(MARKER)]
+
+
 def face(world: World) -> GiteaFace:
     host: Any = world.host
     assert isinstance(host, GiteaFace)
     return host
+
+
+def history(world: World, sha: str, context: str = "") -> list[Said]:
+    """All that was ever said of a context, oldest first."""
+    path = f"/repos/{world.repository.path}/commits/{sha}/statuses?sort=oldest&limit=50"
+    rows = face(world).api("GET", path)
+    wanted = f"pushwright{context}"
+    return [(row["status"], row["description"]) for row in rows if row["context"] == wanted]
 
 
 def ran(world: World, sha: str) -> list[str]:
@@ -62,8 +76,11 @@ def test_a_push_becomes_images_and_a_green_status(world: World) -> None:
     sha = world.push("services/api/main.py")
     world.run(5)
     assert ran(world, sha) == ["api"]
-    assert world.state(sha) == "success"
-    assert world.state(sha, "/api") == "success"
+    for context in ("", "/api"):
+        first, last = history(world, sha, context)
+        assert first[0] == "pending"
+        assert last[0] == "success"
+        assert "api:main" in last[1]
     assert world.tags("api")["main"] == world.built("api", sha)
 
 
@@ -93,14 +110,33 @@ def test_a_force_push_keeps_the_name_though_the_older_build_ends_last(world: Wor
     assert world.tags("api")["main"] == world.built("api", second)
 
 
+def test_a_force_push_withdraws_the_build_of_what_it_removes(world: World) -> None:
+    text = FILES[".pushwright.yaml"] + "concurrency: {cancel-in-progress: true}\n"
+    base = world.push({".pushwright.yaml": text})
+    world.run(5)
+    world.executor.usual = Hold()
+    first = world.push("services/api/main.py")
+    world.run(5)
+    assert ran(world, first) == ["api"]
+    world.executor.usual = Succeed()
+    second = world.repository.git.commit({"services/api/other.py": "x"}, "Other", [base])
+    world.refs(**{"heads/main": second})
+    world.run(30)
+    assert all(run.cancelled for run in world.executor.of("api", first))
+    assert world.status(first) == ("error", f"superseded by {second[:7]}")
+    assert world.state(second) == "success"
+    assert world.tags("api")["main"] == world.built("api", second)
+
+
 def test_a_deleted_branch_ends_its_build(world: World) -> None:
     world.executor.usual = Hold()
     sha = world.push("services/api/main.py", "release/1")
     world.run(5)
     assert ran(world, sha) == ["api"]
     world.refs(**{"heads/release/1": None})
-    world.run()
-    assert world.state(sha) != "success"
+    world.run(30)
+    assert all(run.cancelled for run in world.executor.of("api", sha))
+    assert world.status(sha) == ("error", "cancelled: branch release/1 was deleted")
     assert "release-1" not in world.tags("api")
 
 
@@ -137,6 +173,23 @@ def test_a_strangers_fork_waits_for_a_maintainers_approval_of_that_commit(
     assert request.head_sha == second
     assert world.status(second) == ("pending", f"waiting for /ok-to-test {second}")
     assert ran(world, second) == []
+    assert talk.reaction(talk.say(f"/ok-to-test {second}", request)) == "accepted"
+    world.run()
+    assert ran(world, second) == ["api"]
+    assert ran(world, first) == ["api"], "once"
+
+
+def test_a_push_right_before_the_comment_is_not_approved(talk: Talk, world: World) -> None:
+    """Read the old head, comment: meanwhile there is a new one."""
+    fork, request = talk.fork_request()
+    read = request.head_sha
+    world.run(30)
+    evil = talk.fork_commit(fork)
+    comment = talk.say("/ok-to-test", request)
+    world.run(30)
+    assert talk.reaction(comment) == "refused"
+    assert f"paste: /ok-to-test {evil}" in talk.replies()[-1]
+    assert ran(world, read) == ran(world, evil) == []
 
 
 def test_comments_command_and_one_comment_tells(talk: Talk, world: World) -> None:
@@ -158,8 +211,13 @@ def test_comments_command_and_one_comment_tells(talk: Talk, world: World) -> Non
     world.run(5)
     assert talk.reaction(asked) == "accepted"
     assert "/rebuild" in talk.replies()[-1]
-    said = world.host.comments(world.repository, request.number)
-    assert sum(comment.body.startswith(MARKER) for comment in said) == 1, "edited in place"
+    (told,) = telling(world, request)
+    assert sha[:12] in told.body
+    later = world.push("services/api/main.py", "topic")
+    world.run(60)
+    (edited,) = telling(world, request)
+    assert edited.id == told.id, "edited in place"
+    assert f"docker pull reg.test/acme/shop/api@{world.built('api', later)}" in edited.body
 
 
 def test_a_protected_branch_merges_once_the_status_is_green(talk: Talk, world: World) -> None:
