@@ -15,6 +15,7 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
 
 venv: $(VENV)/.ready ## the Python environment, from requirements.lock
+	@:
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(HAS_PYTHON)
@@ -25,7 +26,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(VENV)/bin/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: ## a push becomes an image, on this machine (HOST=gitlab, EXIT=1)
+demo: ## a push becomes an image, on this machine (HOST=gitlab or gitea, EXIT=1)
 	@$(HAS_PYTHON)
 	@HOST=$(HOST) $(PYTHON) tests/demo/preflight.py
 	@$(MAKE) --no-print-directory venv

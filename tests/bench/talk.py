@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from bot.core.ids import HostKind
 from tests.bench.builds import Quiet
 from tests.bench.table import Row, Target, median, quantile
+from tests.demo.githost import PlayedHost
 from tests.demo.machine import Machine
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import Comment, Request
@@ -47,12 +48,14 @@ def _rows(kind: HostKind) -> list[Row]:
     with closing(Machine(kind, Quiet())) as machine:
         machine.open()
         machine.push({"README.md": "nothing to build\n"}, "First")
-        machine.host.commit(machine.repository, "topic", {"README.md": "changed\n"})
-        request = machine.host.open_request(machine.repository, "topic")
+        assert isinstance(machine.host, PlayedHost)
+        host, repository = machine.host.host, machine.host.repository
+        host.commit(repository, "topic", {"README.md": "changed\n"})
+        request = host.open_request(repository, "topic")
         time.sleep(3)  # both are decided, and the pace is free
-        machine.host.faults.add(Fault("slow", count=10**9, seconds=ANSWER))
-        _commented(machine, request)  # the first one asks who the bot is
-        taken = [_commented(machine, request) for _ in range(COMMENTS)]
+        host.faults.add(Fault("slow", count=10**9, seconds=ANSWER))
+        _commented(machine.host, request)  # the first one asks who the bot is
+        taken = [_commented(machine.host, request) for _ in range(COMMENTS)]
     firsts, lasts = [one.first for one in taken], [one.last for one in taken]
     slow = f"{COMMENTS} comments, p90 {{:.2f}} s; each answer of the host takes {ANSWER} s"
     return [
@@ -67,9 +70,9 @@ def _rows(kind: HostKind) -> list[Row]:
     ]  # fmt: skip
 
 
-def _commented(machine: Machine, request: Request) -> Taken:
+def _commented(played: PlayedHost, request: Request) -> Taken:
     began = time.monotonic()
-    comment = machine.host.comment(machine.repository, "/status", number=request.number)
+    comment = played.host.comment(played.repository, "/status", number=request.number)
     first = _reaction(comment, set()) - began
     last = _reaction(comment, {"eyes"}) - began
     time.sleep(2.5)  # the answer is written, and the pace is free again

@@ -9,11 +9,14 @@ import time
 from dataclasses import dataclass
 
 from bot.core.ids import HostKind
+from tests.demo.githost import SHOP
 from tests.demo.leftovers import DemoRuns
 from tests.demo.machine import Machine
 from tests.demo.screen import Screen
 from tests.demo.story import Event, events
 from tests.demo.watch import Seen, Watch
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class Result:
 
 
 def main() -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in ENDS:
+        signal.signal(number, interrupt)
     screen = Screen()
     machine = Machine(HostKind(os.environ.get("HOST") or "github"), screen)
     stays = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("EXIT")
@@ -56,6 +59,11 @@ def play(machine: Machine, screen: Screen, *, stays: bool) -> int:
     finish(machine, screen, results)
     good = all(result.good for result in results)
     if stays:
+        if machine.host.sign_in:
+            told = (
+                f"{machine.host.url}/{SHOP} shows the statuses; edit a file there and it is built"
+            )
+            screen.line("look", f"{told} (sign in as {machine.host.sign_in})")
         screen.line("", f"the pages stay up at {machine.url} until Ctrl-C")
         try:
             signal.pause()
@@ -64,7 +72,11 @@ def play(machine: Machine, screen: Screen, *, stays: bool) -> int:
     return 0 if good else 1
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
+def interrupt(_signal: int, _frame: object) -> None:
+    """Only the first counts: make passes on a SIGTERM that came to both, and the second would cut
+    off the cleaning up that the first began."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -75,6 +87,8 @@ def run(machine: Machine, screen: Screen, event: Event, seen: Seen) -> Result:
     began = time.monotonic()
     sha = event.push(machine)
     screen.line("push", f"git push of {sha[:12]}")
+    if page := machine.host.page(sha):
+        screen.line("look", page, "dim")
     watch = Watch(machine, screen, event, seen)
     watch.follow(sha)
     seconds = time.monotonic() - began

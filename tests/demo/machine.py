@@ -1,5 +1,5 @@
-"""The parts that the demo starts: a docker daemon and a registry of its own, a Git host's stand-in,
-and `pushwright serve`. Nothing that ran before is touched, nothing stays behind.
+"""The parts that the demo starts: a docker daemon and a registry of its own, a Git host, and
+`pushwright serve`. Nothing that ran before is touched, nothing stays behind.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.core.ids import HostKind
+from tests.demo.githost import SHOP, Shown, make_host
 from tests.demo.leftovers import Leftovers
 from tests.demo.preflight import data_folder
 from tests.demo.programs import ContainerRegistry, Docker, docker_host, find_program
 from tests.demo.screen import Screen
 from tests.fakes.base_image import push_base
 from tests.fakes.docker_process import DockerDaemon, built_dockerd, debian_dockerd
-from tests.fakes.githost.host import FakeHost
-from tests.fakes.githost.model import Status
 from tests.fakes.registry_process import RegistryProcess, free_port
 
 LOOPBACK = "127.0.0.1,localhost,::1"
@@ -47,7 +46,6 @@ class Machine:
         self.daemon: DockerDaemon | None = None
         self.registry: RegistryProcess | ContainerRegistry
         self._bot: subprocess.Popen[bytes] | None = None
-        self._host_runs = False
 
     def open(self) -> None:
         """RuntimeError says what did not start; DemoRuns that another demo has the folder."""
@@ -67,6 +65,7 @@ class Machine:
         self.screen.line("start", f"base image {self.base} made on the spot")
         self._start_host()
         self._start_bot()
+        self._sync_hooks()
 
     def _start_registry(self) -> None:
         program = find_program("docker-registry", "docker-registry", self.folder)
@@ -107,23 +106,19 @@ class Machine:
         return push_base(self.registry.url, "base", "1", busybox)
 
     def _start_host(self) -> None:
-        self.host = FakeHost(self.kind, self.folder / "host")
-        self._host_runs = True
+        self.host = make_host(self.kind, self.folder)
         self.host.start()
-        self.repository = self.host.create_repository("acme/shop")
-        self.token = self.host.create_token("pushwright", self.repository, "maintain")
-        self.host.add_hook(self.repository, f"{self.url}/webhooks/demo", self.secret)
-        name = "GitHub" if self.kind is HostKind.GITHUB else "GitLab"
-        self.screen.line("start", f"{name}'s stand-in at {self.host.url}")
+        self.leftovers.remember(self.host.pid)
+        self.screen.line("start", f"{self.host.name} at {self.host.url}")
 
     def _start_bot(self) -> None:
         state = self.folder / "state"
         state.mkdir()
-        (self.folder / "token").write_text(self.token)
+        (self.folder / "token").write_text(self.host.token)
         (self.folder / "secret").write_text(self.secret)
         config = self.folder / "pushwright.yaml"
         config.write_text(json.dumps(self._config(), indent=1))
-        environment = {
+        self._environment = {
             **os.environ,
             "PUSHWRIGHT_CONFIG": str(config),
             "PUSHWRIGHT_STATE": str(state),
@@ -131,12 +126,13 @@ class Machine:
         }
         if self.daemon is not None and self.daemon.program.name == "docker29":
             # buildx stands beside the daemon that `make tools` built.
-            environment["PATH"] = f"{self.daemon.program.folder}:{environment['PATH']}"
+            path = os.environ.get("PATH", os.defpath)
+            self._environment["PATH"] = f"{self.daemon.program.folder}:{path}"
         self.log = self.folder / "pushwright.log"
         with self.log.open("wb") as log:
             self._bot = subprocess.Popen(
                 [sys.executable, "-m", "bot.cli", "serve"],
-                env=environment,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -146,6 +142,22 @@ class Machine:
         self.leftovers.remember(self._bot.pid)
         self._wait_for_bot()
         self.screen.line("start", f"pushwright serve at {self.url}")
+
+    def _sync_hooks(self) -> None:
+        """As an administrator makes the webhook."""
+        done = subprocess.run(
+            [sys.executable, "-m", "bot.cli", "hooks", "sync"],
+            env=self._environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"pushwright hooks sync: {(done.stderr or done.stdout)[-1000:]}")
+        verb = done.stdout.partition(" ")[0]
+        self.screen.line("start", f"pushwright hooks sync: webhook of {SHOP} {verb}")
 
     def _wait_for_bot(self) -> None:
         deadline = time.monotonic() + 30
@@ -170,7 +182,7 @@ class Machine:
                 "demo": {
                     "kind": str(self.kind),
                     "url": self.host.url,
-                    "api-url": self.host.api_url if self.kind is HostKind.GITHUB else self.host.url,
+                    "api-url": self.host.api_url,
                     "token-file": str(self.folder / "token"),
                     "webhook-secret-files": [str(self.folder / "secret")],
                 }
@@ -191,12 +203,12 @@ class Machine:
             self.daemon.empty()
             self.leftovers.remember(self.daemon.pid)
 
-    def statuses(self, sha: str) -> list[Status]:
+    def statuses(self, sha: str) -> list[Shown]:
         """What the host shows of a commit, oldest first."""
-        return [s for s in list(self.repository.statuses) if s.sha == sha]
+        return self.host.statuses(sha)
 
     def push(self, files: Mapping[str, str | None], message: str) -> str:
-        """A real `git push` to the stand-in; the commit's id."""
+        """A real `git push` to the host; the commit's id."""
         work = self.folder / "work"
         if not work.exists():
             self._git("init", "-q", "-b", "main", str(work), cwd=self.folder)
@@ -209,18 +221,14 @@ class Machine:
                 target.write_text(text)
         self._git("add", "-A", cwd=work)
         self._git("commit", "-q", "-m", message, cwd=work)
-        self._git("push", "-q", self._remote(), "HEAD:refs/heads/main", cwd=work)
+        self._git("push", "-q", self.host.remote, "HEAD:refs/heads/main", cwd=work)
         return self._git("rev-parse", "HEAD", cwd=work)
 
     def push_tag(self, tag: str) -> str:
         work = self.folder / "work"
         self._git("tag", "-f", tag, cwd=work)
-        self._git("push", "-q", self._remote(), f"refs/tags/{tag}", cwd=work)
+        self._git("push", "-q", self.host.remote, f"refs/tags/{tag}", cwd=work)
         return self._git("rev-parse", "HEAD", cwd=work)
-
-    def _remote(self) -> str:
-        # A stand-in on loopback and a token of one run: fit to stand in an address.
-        return self.host.clone_url(self.repository).replace("http://", f"http://ada:{self.token}@")
 
     def _git(self, *arguments: str, cwd: Path) -> str:
         identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
@@ -244,7 +252,7 @@ class Machine:
             self._bot.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._bot.wait(15)
-        if self._host_runs:
+        if hasattr(self, "host"):
             self.host.stop()
         if self.daemon is not None:
             self.daemon.stop()

@@ -10,7 +10,6 @@ from tests.demo import sample
 from tests.demo.machine import Machine
 
 OK = "success"
-SHOP = "acme/shop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Event:
 
 
 def events(machine: Machine) -> list[Event]:
-    failed = "failure" if machine.kind is HostKind.GITHUB else "failed"
+    failed = "failed" if machine.kind is HostKind.GITLAB else "failure"
     api = "services/api/"
     base = machine.base
     return [

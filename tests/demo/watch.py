@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.demo.githost import SHOP
 from tests.demo.machine import Machine
 from tests.demo.screen import Screen
-from tests.demo.story import SHOP, Event
+from tests.demo.story import Event
 
 WAIT = 120.0
 FINAL = {"success", "failure", "error", "failed", "canceled"}
@@ -134,7 +135,8 @@ class Watch:
                 continue
             if self._moves.get(image) != found["state"]:
                 self._moves[image] = found["state"]
-                self._screen.line("build", f"{image}  {found['state']}")
+                digest = f"  {found['digest'][:19]}" if found["final"] and found["digest"] else ""
+                self._screen.line("build", f"{image}  {found['state']}{digest}")
             if found["final"]:
                 self._seen.builds.add(found["id"])
                 self._tell_steps(image, found["steps"])

@@ -1,4 +1,4 @@
-"""Parts of `make demo`; CI runs the whole of it for both hosts."""
+"""Parts of `make demo`; CI runs the whole of it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_everything_that_is_missing_stands_in_one_table(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         # An empty PATH lacks all programs; nothing is installed, as what is missing comes first.
         done = preflight(
-            tmp_path / "nowhere", PATH=str(tmp_path), PUSHWRIGHT_DEMO_PORT=port, HOST="gitea"
+            tmp_path / "nowhere", PATH=str(tmp_path), PUSHWRIGHT_DEMO_PORT=port, HOST="bitbucket"
         )
     assert done.returncode == 2
     assert done.stdout == ""
@@ -50,12 +50,36 @@ def test_everything_that_is_missing_stands_in_one_table(tmp_path: Path) -> None:
         "make  ",
         "apt-get install git",
         "apt-get install make",
-        "HOST=gitea is no Git host",
+        "HOST=bitbucket is no Git host",
+        "make demo HOST=github, HOST=gitlab, HOST=gitea",
         f"port {port}, it is in use",
         f"mkdir -p {tmp_path / 'nowhere'}",
     ):
         assert what in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_gitea_that_is_not_built_is_missing_with_the_command_that_builds_it(
+    tmp_path: Path,
+) -> None:
+    cache, needed = tmp_path / "cache", "make gitea (once, about eight minutes; it needs Go"
+    # A port that is none: nothing is installed even where all else is there.
+    asked = {"HOST": "gitea", "PUSHWRIGHT_CACHE": str(cache), "PUSHWRIGHT_DEMO_PORT": "0"}
+    done = preflight(tmp_path, **asked)
+    assert done.returncode == 2
+    assert needed in done.stderr
+    assert "Then: make demo HOST=gitea" in done.stderr
+    command = ["sh", str(PREFLIGHT.parents[1] / "gitea" / "tools" / "build.sh"), "--where"]
+    where = subprocess.run(
+        command, env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    made = Path(where.stdout.strip())
+    made.mkdir(parents=True)
+    (made / "gitea").touch()
+    done = preflight(tmp_path, **asked)
+    assert done.returncode == 2
+    assert "is no port" in done.stderr
+    assert needed not in done.stderr
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x", "-1"])
@@ -72,6 +96,34 @@ def test_a_folder_that_is_a_link_is_never_emptied(tmp_path: Path) -> None:
     done = preflight(tmp_path, PATH=str(tmp_path))
     assert done.returncode == 2
     assert "it is somebody else's" in done.stderr
+
+
+TWICE = """
+import os, signal
+from tests.demo.__main__ import ENDS, interrupt
+for number in ENDS:
+    signal.signal(number, interrupt)
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+finally:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("cleaned up")
+"""
+
+
+def test_a_second_signal_does_not_cut_off_the_cleaning_up() -> None:
+    """make passes on the SIGTERM that a whole process group got."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE],
+        cwd=PREFLIGHT.parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "cleaned up\n"
+    assert "KeyboardInterrupt" in done.stderr
 
 
 # -- leftovers -------------------------------------------------------------------------------------
