@@ -1,4 +1,4 @@
-"""The script that starts dockerd, run by real shells on a tree that looks like /proc and /sys."""
+"""The script that starts dockerd, run by real shells on a tree that looks like /proc, /sys and /etc."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Tree:
         self.write("proc/net/route", ROUTE + LOCAL + DEFAULT)
         self.write("sys/class/net/eth7/mtu", "1410\n")
         self.write("bin/dockerd", '#!/bin/sh\nprintf "%s\\n" "$@" "driver=${DOCKER_DRIVER-none}"\n')
-        (self.bin / "dockerd").chmod(0o755)
+        self.write("bin/iptables-restore", f'#!/bin/sh\ncat > "{root}/rules"\n')
+        for name in ("dockerd", "iptables-restore"):
+            (self.bin / name).chmod(0o755)
 
     def write(self, path: str, text: str) -> Path:
         file = self.root / path
@@ -90,6 +92,8 @@ def test_version_2_keeps_steps_in_the_containers_cgroup(
     found = words(tree.start(shell, own))
     assert found == [
         "--x=1",
+        "--iptables=false",
+        "--ip6tables=false",
         "--host=unix:///run/dind/docker.sock",
         "--group=2375",
         "--mtu=1410",
@@ -100,6 +104,33 @@ def test_version_2_keeps_steps_in_the_containers_cgroup(
     assert (own / "dind/memory.max").read_text() == "2147483648\n"
     assert (own / "init/cgroup.procs").read_text() == (own / "cgroup.procs").read_text()
     assert (own / "cgroup.subtree_control").read_text() == "+memory\n"  # the last that was written
+
+
+def test_the_rules_of_the_firewall_are_made_in_one_call(tree: Tree, shell: list[str]) -> None:
+    words(tree.start(shell, tree.version2(OURS, OURS)))
+    rules = (tree.root / "rules").read_text().splitlines()
+    assert [rule for rule in rules if rule.startswith((":", "-"))] == [
+        ":FORWARD DROP [0:0]",
+        "-A FORWARD -i docker0 -j ACCEPT",
+        "-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-A POSTROUTING ! -o docker0 -m addrtype ! --src-type LOCAL -j MASQUERADE",
+    ]
+    assert rules.count("COMMIT") == 2
+
+
+def test_dockerd_makes_its_rules_where_ours_fail(tree: Tree, shell: list[str]) -> None:
+    tree.write("bin/iptables-restore", "#!/bin/sh\nexit 1\n")
+    found = words(tree.start(shell, tree.version2(OURS, OURS)))
+    assert [word for word in found if "tables" in word] == []
+
+
+def test_dockerd_makes_its_rules_where_a_configuration_is_mounted(
+    tree: Tree, shell: list[str]
+) -> None:
+    tree.write("etc/docker/daemon.json", '{"ipv6": true}')
+    found = words(tree.start(shell, tree.version2(OURS, OURS)))
+    assert [word for word in found if "tables" in word] == []
+    assert not (tree.root / "rules").exists()
 
 
 def test_the_root_cgroup_of_a_node_is_left_alone(tree: Tree, shell: list[str]) -> None:
