@@ -6,6 +6,7 @@ A loop that ends by an error ends the process: a silent half of a worker is wors
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,14 +25,17 @@ _STOP_WITHIN = 8.0
 @dataclass(frozen=True, slots=True)
 class Loop:
     """`step` says whether it did something; then it is asked again at once. Else it waits for the
-    bell, at most `pause` seconds. `stuck`: seconds that one step may take. `awaited` False: its
-    step only listens, so that nobody has to wait for its end."""
+    bell, at most `pause` seconds, or the fewer that `due` says. `stuck`: seconds that one step may
+    take. `awaited` False: its step only listens, so that nobody has to wait for its end. `rung`
+    False: commits do not wake it; what it does has time, and would take that of the others."""
 
     name: str
     step: Callable[[], bool]
     pause: float
     stuck: float = 900.0
     awaited: bool = True
+    rung: bool = True
+    due: Callable[[], float] = lambda: math.inf
 
 
 class Bell:
@@ -41,19 +45,29 @@ class Bell:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._rung: Counter[str] = Counter()
+        self._ended = False
 
     def ring(self, name: str = _ALL) -> None:
         with self._condition:
             self._rung[name] += 1
             self._condition.notify_all()
 
-    def wait(self, name: str, heard: int, seconds: float) -> int:
+    def wait(self, name: str, heard: int, seconds: float, *, every: bool = True) -> int:
+        """`every` False: only for what rings by this name, or for the end."""
         with self._condition:
-            self._condition.wait_for(lambda: self._count(name) != heard, seconds)
-            return self._count(name)
+            self._condition.wait_for(
+                lambda: self._ended or self._count(name, every) != heard, seconds
+            )
+            return self._count(name, every)
 
-    def _count(self, name: str) -> int:
-        return self._rung[_ALL] + self._rung[name]
+    def end(self) -> None:
+        """Nobody waits any longer."""
+        with self._condition:
+            self._ended = True
+            self._condition.notify_all()
+
+    def _count(self, name: str, every: bool) -> int:
+        return self._rung[name] + (self._rung[_ALL] if every else 0)
 
 
 class Worker:
@@ -81,7 +95,7 @@ class Worker:
     def stop(self) -> None:
         """Every loop ends after its step; builders go on without us."""
         self._stop.set()
-        self._bell.ring()
+        self._bell.end()
 
     def run(self) -> bool:
         """Blocks; False when a loop broke or hung."""
@@ -102,7 +116,7 @@ class Worker:
                     self._stop.set()
             if self._beat is not None and not self._stop.is_set():
                 self._beat()
-        self._bell.ring()
+        self._bell.end()
         until = self._clock.monotonic() + _STOP_WITHIN
         awaited = {loop.name for loop in self._loops if loop.awaited}
         for thread in (one for one in threads if one.name in awaited | {"bell"}):
@@ -115,7 +129,8 @@ class Worker:
             while not self._stop.is_set():
                 self._beats[loop.name] = self._clock.monotonic()
                 if not self._once(loop):
-                    heard = self._bell.wait(loop.name, heard, loop.pause)
+                    seconds = min(loop.pause, loop.due())
+                    heard = self._bell.wait(loop.name, heard, seconds, every=loop.rung)
         except Exception:
             LOG.exception("a loop broke", extra=fields(loop=loop.name))
             self._broken.append(loop.name)

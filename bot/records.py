@@ -215,6 +215,7 @@ class WantedStatus:
     """A leased status to write. `applied` is what we wrote last; `ours` every text we ever wrote.
 
     `checking`: it was applied; read it back and put right an older value of our own.
+    `wait`: seconds until its credential may write; 0: it may now, the slot is taken.
     """
 
     repository: RepositoryRow
@@ -227,6 +228,7 @@ class WantedStatus:
     checking: bool
     tries: int
     fence: int
+    wait: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ lease: what was written is read back at once and once more a lease later.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 
 from bot.core.ids import HostKind
@@ -86,12 +87,21 @@ class StatusWriter:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._free_at = 0.0
+
+    def due(self) -> float:
+        """Seconds until the credential that was used last may write again: what it is to write then
+        is left where it is until then, and no commit rings for it."""
+        left = self._free_at - self._ports.clock.now()
+        return left if left > 0 else math.inf
 
     def step(self) -> bool:
+        gap, now = self._ports.central().pace_seconds, self._ports.clock.now()
         # Where writes keep their distance a second one would only be put back.
-        most = 1 if self._ports.central().pace_seconds > 0 else 8
-        due = self._ports.store.due_statuses(self._ports.clock.now(), LEASE, most)
+        due = self._ports.store.due_statuses(now, LEASE, 1 if gap > 0 else 8, gap)
         for wanted in due:
+            if not wanted.checking:
+                self._free_at = now + (wanted.wait or gap)
             try:
                 self._write(wanted)
             except LeaseLost:
@@ -99,9 +109,8 @@ class StatusWriter:
         return bool(due)
 
     def _write(self, wanted: WantedStatus) -> None:
-        wait = 0.0 if wanted.checking else self._wait(wanted)
-        if wait > 0:
-            self._later(wanted, wait, "")
+        if wanted.wait > 0:
+            self._later(wanted, wanted.wait, "")
             return
         try:
             if wanted.checking and not self._older_value_of_ours(wanted):
@@ -134,15 +143,6 @@ class StatusWriter:
                 wanted.status.description,
                 extra=_about(wanted),
             )
-
-    def _wait(self, wanted: WantedStatus) -> float:
-        """Seconds until the credential may write; 0: the slot is taken. Somebody who waits for the
-        reaction to a comment goes before what is not final."""
-        store, now = self._ports.store, self._ports.clock.now()
-        source, gap = wanted.repository.source, self._ports.central().pace_seconds
-        if gap > 0 and not wanted.final and store.talk_due(source, now):
-            return gap
-        return store.reserve_pace(source, now, gap)
 
     def _older_value_of_ours(self, wanted: WantedStatus) -> bool:
         """Whether the host shows something that we wrote before: only that is put right. A value

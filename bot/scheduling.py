@@ -7,7 +7,7 @@ depends on having seen an earlier step, so any worker can take over after any in
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.attempts import Specs, pushed_name
@@ -41,6 +41,9 @@ LEASE = 30.0
 _AGAIN = 0.25
 """Seconds until an attempt that was told to stop is looked at again."""
 
+_TAGS = 1.0
+"""Seconds until a build whose tags are being written is looked at, should nothing wake it."""
+
 _ACCEPTED = "starting"
 _NOT_YET = "can't be started yet: "
 """Reasons of a build that is starting: until the executor accepted it, it is asked again."""
@@ -62,25 +65,25 @@ class Scheduler:
         self._logs = logs or LogReading(ports)
         self._patience = _LOG_PATIENCE
         self._warned: set[tuple[str, str]] = set()
+        self._woken: set[BuildId] = set()
 
     def step(self) -> bool:
         """True when something moved."""
         moved = False
         self._patience = _LOG_PATIENCE
-        self._wake()
         for build in self._admitted():
             moved |= self._guarded(build, starting=True)
-        for build in self._ports.store.due_builds(self._now(), LEASE, 64):
+        for build in self._due():
             moved |= self._guarded(build, starting=False)
         return moved
 
-    def _wake(self) -> None:
+    def _due(self) -> Sequence[BuildRow]:
         """Builds whose attempts did something are due now, whichever worker holds them."""
         names = [*self._ports.executor.changed(), *self._logs.ended()]
-        if names:
-            self._ports.store.wake_builds(
-                [BuildId(n.rpartition("-")[0]) for n in names], self._now()
-            )
+        self._woken |= {BuildId(name.rpartition("-")[0]) for name in names}
+        due = self._ports.store.due_builds(self._now(), LEASE, 64, sorted(self._woken))
+        self._woken.clear()  # not before: the database may have been away
+        return due
 
     def _admitted(self) -> tuple[BuildRow, ...]:
         limits = self._ports.central().limits
@@ -159,8 +162,9 @@ class Scheduler:
     def _see(self, build: BuildRow) -> bool:
         step = self._advance(build, self._name(build))
         match step:
-            case Verify():
-                self._logs.last(build)  # while the registry is asked
+            case Verify(result):
+                stored = self._logs.last(build)  # while the registry is asked
+                return self._verify(build, Ended(result, outcome=result.outcome), stored)
             case Finish() | Retry():
                 if not self._log_is_stored(build):
                     return False
@@ -213,11 +217,6 @@ class Scheduler:
                 LOG.warning("again in %.0f s: %s", after, outcome.message, extra=_about(build))
             case Finish(outcome):
                 self._end(build, outcome)
-            case Verify(result):
-                began = build.started_at or build.admitted_at
-                move = Move(BuildState.VERIFYING, next_at=now, started_at=began)
-                moved = self._ports.store.move_build(build, move, now)
-                return self._verify(moved, Ended(result, outcome=result.outcome))
         return True
 
     def _verify_again(self, build: BuildRow) -> bool:
@@ -233,7 +232,7 @@ class Scheduler:
                 return False
         return True
 
-    def _verify(self, build: BuildRow, ended: Ended) -> bool:
+    def _verify(self, build: BuildRow, ended: Ended, log_stored: bool = False) -> bool:
         """The registry's answer to a HEAD is the proof; without it nothing is green."""
         head: Digest | None = None
         trouble = ""
@@ -243,15 +242,24 @@ class Scheduler:
                 head = self._registry.digest(pushed_name(build), digest)
             except Temporary as error:
                 if self._now() - (build.started_at or build.queued_at) < _timeout(build) + 300:
-                    raise
+                    return self._verify_later(build, error)
                 trouble = str(error)
             except HostError as error:
                 trouble = str(error)
         outcome = classify(ended, push=not build.check_only, head=head, registry_error=trouble)
-        if not self._log_is_stored(build):
+        if not log_stored and not self._log_is_stored(build):
             return False
         self._finish_or_retry(build, outcome)
         return True
+
+    def _verify_later(self, build: BuildRow, error: Temporary) -> bool:
+        """Only here a build is seen to verify: a proof that comes at once is one move less."""
+        LOG.warning("later: %s", error, extra=_about(build))
+        now = self._now()
+        began, next_at = build.started_at or build.admitted_at, now + (error.after or 2.0)
+        move = Move(BuildState.VERIFYING, next_at=next_at, started_at=began)
+        self._ports.store.move_build(build, move, now)
+        return False
 
     def _finish_or_retry(self, build: BuildRow, outcome: Outcome) -> None:
         step = settle(outcome, build.attempt)
@@ -265,11 +273,17 @@ class Scheduler:
         if state is BuildState.SUCCEEDED:
             outcome = self._advised(build, self._with_size(build, outcome))
             state = BuildState.TAGGING if not build.check_only else state
-        move = Move(state, reason=outcome.message, outcome=outcome, next_at=self._now())
-        moved = self._ports.store.move_build(build, move, self._now())
+        now, began = self._now(), build.started_at
+        if state is BuildState.TAGGING:
+            began = began or build.admitted_at
+        move = Move(
+            state, reason=outcome.message, outcome=outcome, next_at=now + _TAGS, started_at=began
+        )
+        moved = self._ports.store.move_build(build, move, now)
         LOG.info("%s: %s", state, outcome.message, extra=_about(build))
         if state is BuildState.TAGGING:
-            self._settle_tags(moved)
+            # The lease is given back, but while nobody takes it the build is still ours to end.
+            self._end_tagged(moved)
 
     def _with_size(self, build: BuildRow, outcome: Outcome) -> Outcome:
         if outcome.digest is None or outcome.size_bytes is not None:
@@ -291,9 +305,15 @@ class Scheduler:
         return advised(outcome, mode, self._ports.store.success_before(build))
 
     def _settle_tags(self, build: BuildRow) -> bool:
+        if self._end_tagged(build):
+            return True
+        self._ports.store.release_build(build, self._now() + _TAGS)
+        return False
+
+    def _end_tagged(self, build: BuildRow) -> bool:
+        """False: a tag is still to be written. Who writes the last one makes the build due."""
         settled, refused = self._ports.store.build_tags_settled(build)
         if not settled:
-            self._ports.store.release_build(build, self._now() + 1.0)
             return False
         outcome = build.outcome
         if outcome is None:

@@ -119,18 +119,20 @@ class Store(Talk, Protocol):
 
     def needed(self, build_id: BuildId) -> Sequence[BuildRow]: ...
 
-    def due_builds(self, now: float, lease_seconds: float, limit: int) -> Sequence[BuildRow]:
-        """Active builds (starting, running, verifying, tagging) that are due, leased."""
+    def due_builds(
+        self, now: float, lease_seconds: float, limit: int, woken: Sequence[BuildId] = ()
+    ) -> Sequence[BuildRow]:
+        """Active builds (starting, running, verifying, tagging) that are due, leased. Something
+        happened to those `woken`: where they are starting to verifying, they are due now, or once
+        their holder gives them back."""
 
     def move_build(self, build: BuildRow, move: Move, now: float) -> BuildRow:
         """Forward (or to `queued` again for another attempt), its reports marked, journalled.
         A proven success (`tagging`) writes the wanted tags of every live claim; ownership is
-        decided by `core.ownership`. Final states move path bases and wake builds that need it."""
+        decided by `core.ownership`, and where no tag has to be written it is due at once. Final
+        states move path bases and wake builds that need it."""
 
     def release_build(self, build: BuildRow, next_at: float) -> None: ...
-
-    def wake_builds(self, ids: Sequence[BuildId], now: float) -> None:
-        """Something happened to these: those that are active are due now. Others: nothing."""
 
     def build_tags_settled(self, build: BuildRow) -> tuple[bool, tuple[str, ...]]:
         """Whether all tags of its live claims are applied or yielded; and what was refused."""
@@ -171,8 +173,9 @@ class Store(Talk, Protocol):
         """What the build is compared with, as it was when it was queued."""
 
     def due_statuses(
-        self, now: float, lease_seconds: float, limit: int
-    ) -> Sequence[WantedStatus]: ...
+        self, now: float, lease_seconds: float, limit: int, gap_seconds: float = 0.0
+    ) -> Sequence[WantedStatus]:
+        """Each with its turn to write (see `reserve_pace`), `gap_seconds` after the last one."""
 
     def status_applied(
         self,

@@ -155,18 +155,18 @@ def _beat(file: Path | None) -> Callable[[], None] | None:
 
 
 def _loops(ports: Ports, registry: RegistryClient, logs: LogReading) -> Sequence[Loop]:
+    writers = StatusWriter(ports), StatusWriter(ports)
     return (
         Loop("decide-1", Intake(ports, CODECS, registry).step, 1.0),
         Loop("decide-2", Intake(ports, CODECS, registry).step, 1.0),
         Loop(_SCHEDULE, Scheduler(ports, registry, logs).step, 0.1),
         Loop("report", Reporter(ports).step, 1.0),
-        Loop("status-1", StatusWriter(ports).step, 0.5),
-        Loop("status-2", StatusWriter(ports).step, 0.5),
+        *(Loop(f"status-{n}", one.step, 0.5, due=one.due) for n, one in enumerate(writers, 1)),
         Loop("talk", Talker(ports).step, 0.5),
         Loop("tag", Tagger(ports, registry).step, 0.5),
-        Loop("promoted", PromotionKeeper(ports, registry).step, 5.0),
-        Loop("sweep", Sweeper(ports).step, 5.0, stuck=3600.0),
-        Loop("house", Housekeeper(ports, registry).step, 5.0),
+        Loop("promoted", PromotionKeeper(ports, registry).step, 5.0, rung=False),
+        Loop("sweep", Sweeper(ports).step, 5.0, stuck=3600.0, rung=False),
+        Loop("house", Housekeeper(ports, registry).step, 1.0, rung=False),
     )
 
 

@@ -173,7 +173,10 @@ def stop(tx: Connection, row: Row[Any], state: Withdrawn, text: str, now: float)
     return BuildId(row.id)
 
 
-def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[BuildRow]:
+def due(
+    tx: Connection, now: float, lease_seconds: float, limit: int, woken: Sequence[BuildId]
+) -> Sequence[BuildRow]:
+    _wake(tx, woken, now)
     query = select(build.c.id).where(*due_condition(now)).order_by(build.c.next_at).limit(limit)
     until = now + lease_seconds
     rows = take(tx, build, query, until, extra={"next_at": until})
@@ -192,7 +195,7 @@ def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
 DUE = question(build, due_condition(NOW))
 
 
-def wake(tx: Connection, ids: Sequence[BuildId], now: float) -> None:
+def _wake(tx: Connection, ids: Sequence[BuildId], now: float) -> None:
     """Those that run are due now; one that is leased, once its holder gives it back."""
     for start in range(0, len(ids), 500):
         query = update(build).where(build.c.id.in_(ids[start : start + 500]))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from bot.store.inbox import bounded
+from bot.store.leases import NOW, any_row, question
 from bot.store.schema import meta, pace
+from bot.store.schema_talk import answered_comment
 from bot.store.upserts import upsert
 
 FAR = 86400.0
 """Seconds: what is free only so much later was written by a clock that is set back by now."""
+
+TALK_DUE = question(
+    answered_comment,
+    (answered_comment.c.next_at <= NOW, answered_comment.c.source == bindparam("source")),
+)
 
 
 def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> float:
@@ -29,6 +36,11 @@ def reserve(tx: Connection, credential: str, now: float, gap_seconds: float) -> 
         return free_at - now
     tx.execute(pace.update().where(pace.c.credential == key).values(free_at=now + gap_seconds))
     return 0.0
+
+
+def talk_due(tx: Connection, source: str, now: float) -> bool:
+    """Whether somebody waits for a reaction: that goes before what is not final."""
+    return any_row(tx, TALK_DUE, now, source=source)
 
 
 def hold(tx: Connection, credential: str, until: float) -> None:

@@ -22,7 +22,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Sha
 from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import Reply, WantedReaction, WantedReply
-from bot.store.leases import NOW, Moment, any_row, give_back, held, question, take
+from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.rows import plain
 from bot.store.schema import NEVER
 from bot.store.schema_talk import answered_comment, wanted_comment
@@ -93,10 +93,6 @@ def due_condition(
 _BUT_NOT: BindParameter[Sequence[str]] = bindparam("but_not", expanding=True)
 REPLY_DUE = question(wanted_comment, due_condition(wanted_comment, NOW, _BUT_NOT))
 REACTION_DUE = question(answered_comment, due_condition(answered_comment, NOW, _BUT_NOT))
-TALK_DUE = question(
-    answered_comment,
-    (answered_comment.c.next_at <= NOW, answered_comment.c.source == bindparam("source")),
-)
 
 
 def due_replies(
@@ -189,7 +185,3 @@ def _finish_reaction(tx: Connection, wanted: WantedReaction, values: dict[str, A
     )
     if tx.execute(query.values(**values, **give_back())).rowcount != 1:
         raise LeaseLost(f"reaction to {wanted.spot.comment_id}")
-
-
-def talk_due(tx: Connection, source: str, now: float) -> bool:
-    return any_row(tx, TALK_DUE, now, source=source)

@@ -15,6 +15,7 @@ from bot.records import (
     RepositoryRow,
     WantedStatus,
 )
+from bot.store import pacing
 from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.pacing import FAR
 from bot.store.rows import dump, load, plain, repository_value, status_text, status_value
@@ -138,7 +139,9 @@ def wanted_now(tx: Connection, row_id: int, sha: str) -> dict[str, tuple[CommitS
     }
 
 
-def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[WantedStatus]:
+def due(
+    tx: Connection, now: float, lease_seconds: float, limit: int, gap_seconds: float
+) -> Sequence[WantedStatus]:
     """Final ones first, then aggregates, then the oldest wish."""
     query = (
         select(*wanted_status.primary_key.columns)
@@ -149,10 +152,22 @@ def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequenc
     rows = take(tx, wanted_status, query, now + lease_seconds)
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (int(row.rank), float(row.wanted_at), str(row.context)))
-    return [_leased(tx, row, owners[row.repository_id]) for row in ordered]
+    return [
+        _leased(tx, row, owners[row.repository_id], _turn(tx, row, now, gap_seconds))
+        for row in ordered
+    ]
 
 
-def _leased(tx: Connection, row: Row[Any], owner: RepositoryRow) -> WantedStatus:
+def _turn(tx: Connection, row: Row[Any], now: float, gap_seconds: float) -> float:
+    """Seconds until the credential may write; 0: the slot is taken, or reading needs none."""
+    if row.applied_sequence == row.sequence:
+        return 0.0
+    if gap_seconds > 0 and not row.final and pacing.talk_due(tx, row.source, now):
+        return gap_seconds
+    return pacing.reserve(tx, row.source, now, gap_seconds)
+
+
+def _leased(tx: Connection, row: Row[Any], owner: RepositoryRow, wait: float) -> WantedStatus:
     status = status_value(row.desired)
     checking = row.applied_sequence == row.sequence
     ours: list[str] = load(row.history)
@@ -173,6 +188,7 @@ def _leased(tx: Connection, row: Row[Any], owner: RepositoryRow) -> WantedStatus
         checking=checking,
         tries=row.tries,
         fence=row.fence,
+        wait=wait,
     )
 
 

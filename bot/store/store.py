@@ -143,19 +143,18 @@ class SqlStore(TalkStore):
     def needed(self, build_id: BuildId) -> Sequence[BuildRow]:
         return self._database.read(builds.needed, build_id)
 
-    def due_builds(self, now: float, lease_seconds: float, limit: int) -> Sequence[BuildRow]:
-        if not self._database.read(any_row, builds.DUE, now):
+    def due_builds(
+        self, now: float, lease_seconds: float, limit: int, woken: Sequence[BuildId] = ()
+    ) -> Sequence[BuildRow]:
+        if not woken and not self._database.read(any_row, builds.DUE, now):
             return []
-        return self._database.write_quietly(builds.due, now, lease_seconds, limit)
+        return self._database.write_quietly(builds.due, now, lease_seconds, limit, woken)
 
     def move_build(self, build: BuildRow, move: Move, now: float) -> BuildRow:
         return self._database.write(moves.move, build, move, now)
 
     def release_build(self, build: BuildRow, next_at: float) -> None:
         self._database.write_quietly(builds.release, build, next_at)
-
-    def wake_builds(self, ids: Sequence[BuildId], now: float) -> None:
-        self._database.write(builds.wake, ids, now)
 
     def build_tags_settled(self, build: BuildRow) -> tuple[bool, tuple[str, ...]]:
         return self._database.read(tagging.settled, build.id)
@@ -198,10 +197,12 @@ class SqlStore(TalkStore):
     def measured(self, build: BuildRow, base_branch: str | None) -> Measured:
         return self._database.read(measures.measured, build, base_branch)
 
-    def due_statuses(self, now: float, lease_seconds: float, limit: int) -> Sequence[WantedStatus]:
+    def due_statuses(
+        self, now: float, lease_seconds: float, limit: int, gap_seconds: float = 0.0
+    ) -> Sequence[WantedStatus]:
         if not self._database.read(any_row, statuses.DUE, now):
             return []
-        return self._database.write_quietly(statuses.due, now, lease_seconds, limit)
+        return self._database.write_quietly(statuses.due, now, lease_seconds, limit, gap_seconds)
 
     def status_applied(
         self,

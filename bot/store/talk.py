@@ -10,7 +10,7 @@ from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
 from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
 from bot.records_talk import Obeyed, PromotedTag, WantedReaction, WantedReply
-from bot.store import orders, promotions, replies
+from bot.store import orders, pacing, promotions, replies
 from bot.store.database import Database
 from bot.store.leases import any_row
 
@@ -80,7 +80,7 @@ class TalkStore:
         self._database.write_quietly(replies.reaction_delayed, wanted, until, error)
 
     def talk_due(self, source: str, now: float) -> bool:
-        return self._database.read(replies.talk_due, source, now)
+        return self._database.read(pacing.talk_due, source, now)
 
     def due_replies(
         self, now: float, lease_seconds: float, limit: int, but_not: Collection[str] = ()

@@ -156,3 +156,38 @@ def test_a_bell_with_a_name_wakes_that_loop_alone() -> None:
     worker.stop()
     thread.join(20)
     assert good == [True]
+
+
+def test_a_loop_that_commits_do_not_wake_hears_its_name_and_the_end() -> None:
+    bell, turns = Bell(), threading.Semaphore(0)
+
+    def step() -> bool:
+        turns.release()
+        return False
+
+    worker = Worker([Loop("one", step, 600.0, rung=False)], quiet, TurnedClock(), bell=bell)
+    thread, good = run(worker)
+    assert turns.acquire(timeout=20)
+    bell.ring()
+    bell.ring("one")
+    assert turns.acquire(timeout=20)
+    assert not turns.acquire(blocking=False)  # the ring for all was not heard
+    worker.stop()
+    thread.join(20)
+    assert good == [True]
+
+
+def test_a_loop_comes_back_when_it_said() -> None:
+    turns = threading.Semaphore(0)
+
+    def step() -> bool:
+        turns.release()
+        return False
+
+    worker = Worker([Loop("one", step, 600.0, due=lambda: 0.01)], quiet, TurnedClock())
+    thread, good = run(worker)
+    for _ in range(3):
+        assert turns.acquire(timeout=20)
+    worker.stop()
+    thread.join(20)
+    assert good == [True]

@@ -1,4 +1,4 @@
-"""The script that starts dockerd, run by real shells on a tree that looks like /proc, /sys and /etc."""
+"""The script that starts dockerd, run by real shells on a tree like /proc, /sys and /etc."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ STEP_LOG = "1073741824"
 20.10 clips with -1 too."""
 
 # Words only of a POSIX shell, plus mkdir: images with busybox and images with Debian both run it.
-# $1 is put in front of /proc, /sys and /etc: empty in a pod, a directory tree in tests. What follows are
-# dockerd's further flags.
+# $1 is put in front of /proc, /sys and /etc: empty in a pod, a directory tree in tests. What
+# follows are dockerd's further flags.
 SCRIPT = r"""set -u
 root=$1; shift
 
@@ -110,8 +110,8 @@ if [ -s "$root/proc/net/ip_tables_names" ] && [ -d /usr/local/sbin/.iptables-leg
 fi
 
 # What steps need of the pod's firewall, in one call: they leave under the pod's address, and only
-# answers come in. dockerd would make it by some 160 calls of iptables, half of its start. Where ours
-# fails, or a configuration is mounted that may want more (IPv6), dockerd does it itself.
+# answers come in. dockerd would make it by some 160 calls of iptables, half of its start. Where
+# ours fails, or a configuration is mounted that may want more (IPv6), dockerd does it itself.
 if [ ! -e "$root/etc/docker/daemon.json" ] && iptables-restore --noflush << 'RULES'
 *filter
 :FORWARD DROP [0:0]
