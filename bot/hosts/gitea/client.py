@@ -108,7 +108,12 @@ class GiteaHost:
     def open_requests(self, repository: Repository) -> RequestRefs:
         # Oldest first: what is opened meanwhile comes at the end and shifts nothing.
         query = {"state": "open", "sort": "oldest"}
-        rows, complete = self._access.every(repository, "/pulls", codec.request_head, query)
+        try:
+            rows, complete = self._access.every(repository, "/pulls", codec.request_head, query)
+        except NotFound:
+            # So it is in a mirror, an empty repository, and where pull requests are switched off.
+            self._access.repository(repository.id)
+            return RequestRefs((), complete=False)
         return RequestRefs(tuple({row.number: row for row in rows}.values()), complete)
 
     def request(self, repository: Repository, number: int) -> tuple[RequestHead, bool] | None:
