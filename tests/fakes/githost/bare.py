@@ -1,4 +1,5 @@
-"""A bare Git repository on disk, driven by the real `git`."""
+"""A bare Git repository on disk, driven by the real `git`. What it said of objects named by their
+full ids is kept: that never changes, and a scenario asks it hundreds of times."""
 
 from __future__ import annotations
 
@@ -11,20 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HEX = re.compile(r"[0-9a-f]{4,64}")
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
-_CONFIG = (
-    ("http.receivepack", "true"),
-    ("uploadpack.allowAnySHA1InWant", "true"),
-    ("uploadpack.allowFilter", "true"),
-    ("receive.advertisePushOptions", "true"),
-    ("receive.denyNonFastForwards", "false"),
-    ("receive.denyDeleteCurrent", "ignore"),
-    ("gc.auto", "0"),
-)
-"""Both hosts let anybody who may read fetch a commit by its id."""
-
-_HIDDEN = ("refs/pull", "refs/merge-requests")
-"""Refs that the host makes and nobody can push."""
+_CONFIG = """
+[http]
+	receivepack = true
+[uploadpack]
+	# Both hosts let anybody who may read fetch a commit by its id.
+	allowAnySHA1InWant = true
+	allowFilter = true
+[receive]
+	advertisePushOptions = true
+	denyNonFastForwards = false
+	denyDeleteCurrent = ignore
+	# Refs that the host makes and nobody can push.
+	hideRefs = refs/pull
+	hideRefs = refs/merge-requests
+[gc]
+	auto = 0
+"""
 
 _POST_RECEIVE = """#!/bin/sh
 # Keeps the push options where the fake finds them.
@@ -51,6 +57,9 @@ def git_environment() -> dict[str, str]:
         "GIT_COMMITTER_NAME": "Ada Example",
         "GIT_COMMITTER_EMAIL": "ada@example.com",
     }
+
+
+_SHOWN = "--format=%H%n%T%n%P%n%an%n%ae%n%aI%n%B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class Change:
 class BareRepository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._said: dict[tuple[str, ...], bytes] = {}
 
     @classmethod
     def create(cls, folder: Path, default_branch: str = "main") -> BareRepository:
@@ -95,10 +105,8 @@ class BareRepository:
             return repository
         command = ["git", "init", "--quiet", "--bare", f"--initial-branch={default_branch}"]
         subprocess.run([*command, str(folder)], check=True, env=git_environment())
-        for name, value in _CONFIG:
-            repository.run("config", name, value)
-        for hidden in _HIDDEN:
-            repository.run("config", "--add", "receive.hideRefs", hidden)
+        with (folder / "config").open("a") as config:
+            config.write(_CONFIG)
         hook = folder / "hooks" / "post-receive"
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(_POST_RECEIVE)
@@ -117,11 +125,30 @@ class BareRepository:
             env=git_environment() | dict(env or {}),
         ).stdout
 
-    def _try(self, *arguments: str) -> bytes | None:
+    def _ask(self, *arguments: str, about: Sequence[str]) -> bytes:
+        """As `run`. `about`: the objects that the answer depends on, and on nothing else."""
+        kept = self._said.get(arguments)
+        if kept is not None:
+            return kept
+        said = self.run(*arguments)
+        if all(_ID.fullmatch(one) for one in about):
+            self._said[arguments] = said
+        return said
+
+    def _try(self, *arguments: str, about: Sequence[str]) -> bytes | None:
+        """None: it can't be answered, now at least."""
         try:
-            return self.run(*arguments)
+            return self._ask(*arguments, about=about)
         except subprocess.CalledProcessError:
             return None
+
+    def _of_ref(self, name: str) -> str:
+        """What a ref's own file says; the ref's name where it has none."""
+        try:
+            text = (self.folder / name).read_text().strip()
+        except OSError:
+            return name
+        return text if _ID.fullmatch(text) else name
 
     def refs(self) -> dict[str, str]:
         """Every ref with the object it names: of an annotated tag that is the tag object."""
@@ -133,16 +160,19 @@ class BareRepository:
         """The commit that a ref, short name or id means, tags peeled."""
         if not revision or revision.startswith("-") or "\x00" in revision:
             return None
-        found = self._try("rev-parse", "--verify", "--quiet", revision + "^{commit}")
+        if revision.startswith("refs/"):
+            revision = self._of_ref(revision)
+        asked = ("rev-parse", "--verify", "--quiet", revision + "^{commit}")
+        found = self._try(*asked, about=[revision])
         return found.decode().strip() if found else None
 
     def kind(self, oid: str) -> str | None:
-        found = self._try("cat-file", "-t", oid)
+        found = self._try("cat-file", "-t", oid, about=[oid])
         return found.decode().strip() if found else None
 
     def tag_target(self, oid: str) -> tuple[str, str] | None:
         """(kind, id) of what an annotated tag object points at."""
-        text = self._try("cat-file", "tag", oid)
+        text = self._try("cat-file", "tag", oid, about=[oid])
         if text is None:
             return None
         head = dict(line.split(b" ", 1) for line in text.split(b"\n\n", 1)[0].splitlines())
@@ -152,12 +182,13 @@ class BareRepository:
         """The entry of `path` at a commit with its content; the root is a tree."""
         if path == "":
             return Entry("040000", "tree", sha)
-        listing = self._try("--literal-pathspecs", "ls-tree", "-z", sha, "--", path.rstrip("/"))
+        asked = ("--literal-pathspecs", "ls-tree", "-z", sha, "--", path.rstrip("/"))
+        listing = self._try(*asked, about=[sha])
         if not listing:
             return None
         meta, _ = listing.rstrip(b"\0").split(b"\0")[0].split(b"\t", 1)
         mode, kind, oid = meta.decode().split()
-        content = self.run("cat-file", "blob", oid) if kind == "blob" else b""
+        content = self._ask("cat-file", "blob", oid, about=[oid]) if kind == "blob" else b""
         return Entry(mode, kind, oid, content)
 
     def listing(self, sha: str, path: str) -> list[tuple[str, Entry]]:
@@ -172,7 +203,7 @@ class BareRepository:
         return entries
 
     def commit_info(self, sha: str) -> Commit | None:
-        text = self._try("show", "-s", "--format=%H%n%T%n%P%n%an%n%ae%n%aI%n%B", sha)
+        text = self._try("show", "-s", _SHOWN, sha, about=[sha])
         if text is None:
             return None
         lines = text.decode("utf-8", "replace").split("\n", 6)
@@ -182,12 +213,13 @@ class BareRepository:
         )
 
     def merge_base(self, one: str, other: str) -> str | None:
-        found = self._try("merge-base", one, other)
+        found = self._try("merge-base", one, other, about=[one, other])
         return found.decode().split()[0] if found else None
 
     def changes(self, base: str, head: str) -> list[Change]:
         """Base tree to head tree, renames found."""
-        fields = self.run("diff", "--name-status", "-z", "-M", base, head).split(b"\0")
+        asked = ("diff", "--name-status", "-z", "-M", base, head)
+        fields = self._ask(*asked, about=[base, head]).split(b"\0")
         changes, position = [], 0
         while position < len(fields) - 1:
             status = fields[position].decode()
@@ -197,9 +229,10 @@ class BareRepository:
             position += 3 if renamed else 2
         return changes
 
-    def log(self, *arguments: str) -> list[str]:
-        """Commit ids, oldest first."""
-        return self.run("rev-list", "--reverse", *arguments).decode().split()
+    def log(self, old: str, new: str) -> list[str]:
+        """The commits that `new` has and `old` has not, oldest first."""
+        asked = ("rev-list", "--reverse", f"{old}..{new}")
+        return self._ask(*asked, about=[old, new]).decode().split()
 
     def update_ref(self, name: str, oid: str | None) -> None:
         if oid is None:

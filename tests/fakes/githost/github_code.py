@@ -109,7 +109,7 @@ class Code:
         fork = git.merge_base(one, other)
         if fork is None:
             raise Refused(404, f"No common ancestor between {base} and {head}.")
-        ahead, behind = git.log(f"{fork}..{other}"), git.log(f"{fork}..{one}")
+        ahead, behind = git.log(fork, other), git.log(fork, one)
         commits = page(asked, [{"sha": sha} for sha in ahead])
         changes = git.changes(fork, other)[:_FILES] if asked.number("page", 1) == 1 else []
         return Answer.of(

@@ -63,7 +63,7 @@ class GitHubEvents:
         branch = ref.startswith("refs/heads/")
         known = old != ZERO_SHA and git.kind(old) == "commit"
         forced = known and head is not None and (not branch or git.merge_base(old, head) != old)
-        commits = git.log(f"{old}..{head}")[-2048:] if branch and known and head else []
+        commits = git.log(old, head)[-2048:] if branch and known and head else []
         compare = f"{shapes.web}/{repository.path}/compare/{old[:12]}...{new[:12]}"
         body = {
             "ref": ref,

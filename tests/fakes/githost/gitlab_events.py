@@ -72,7 +72,7 @@ class GitLabEvents:
         old, new = before.get(ref, ZERO_SHA), after.get(ref, ZERO_SHA)
         branch = ref.startswith("refs/heads/")
         head = git.resolve(new) if new != ZERO_SHA else None
-        listed = git.log(f"{old}..{head}") if branch and head and old != ZERO_SHA else []
+        listed = git.log(old, head) if branch and head and old != ZERO_SHA else []
         kind = "push" if branch else "tag_push"
         body = {
             "object_kind": kind,
