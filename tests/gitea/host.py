@@ -194,7 +194,8 @@ class GiteaFace:
     def _let_in(self, repository: Repository, login: str, role: str = "write") -> None:
         self.person(login)
         owner = repository.path.partition("/")[0]
-        if login != owner and login not in repository.members:
+        seen = role == "read" and not repository.private
+        if login != owner and login not in repository.members and not seen:
             self.set_role(repository, login, role)
 
     def clone_url(self, repository: Repository) -> str:
