@@ -90,7 +90,7 @@ def _comment(commands: Commands) -> None:
         "--no-bare",
         dest="bare",
         action="store_false",
-        help="as for a source with commands: {bare: false}: /build alone is another bot's",
+        help="as for a source with `bare-commands: false`: /build alone is another bot's",
     )
     comment.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -124,7 +124,7 @@ def _event_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="NAME",
         help="as the host names it: push, pull_request, merge_group; Push Hook or push, "
-        "tag_push, merge_request",
+        "tag_push, merge_request; Gitea's X-Gitea-Event-Type",
     )
     parser.add_argument(
         "--payload", required=True, metavar="FILE", help="the webhook's body; - is standard input"
