@@ -166,10 +166,6 @@ def running(store: SqlStore) -> list[BuildRow]:
 
 
 @pytest.mark.timeout(600)
-# A watch that hangs on a dead server's socket is let go with its thread at the end of the test.
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
-)
 def test_an_apiserver_that_restarts_during_builds(
     bench: Bench, plane: ControlPlane, tmp_path: Path
 ) -> None:
