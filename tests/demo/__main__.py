@@ -53,6 +53,7 @@ def main() -> int:
 
 
 def play(machine: Machine, screen: Screen, *, stays: bool) -> int:
+    screen.title("six pushes to a sample repository with two images, each followed to its tags")
     machine.open()
     seen = Seen()
     results = [run(machine, screen, event, seen) for event in events(machine)]
@@ -64,11 +65,12 @@ def play(machine: Machine, screen: Screen, *, stays: bool) -> int:
                 f"{machine.host.url}/{SHOP} shows the statuses; edit a file there and it is built"
             )
             screen.line("look", f"{told} (sign in as {machine.host.sign_in})")
-        screen.line("", f"the pages stay up at {machine.url} until Ctrl-C")
+        screen.line("pages", f"they stay up at {machine.url} until Ctrl-C")
         try:
             signal.pause()
         except KeyboardInterrupt:
             return 0 if good else 1
+    screen.line("pages", "they end with the demo; in a terminal and without EXIT=1 they stay up")
     return 0 if good else 1
 
 
@@ -111,7 +113,7 @@ def finish(machine: Machine, screen: Screen, results: list[Result]) -> None:
         )
         for result in results
     ]
-    screen.table(("push", "result", "time", "steps hit", "fetched"), rows)
+    screen.table(("push", "result", "time", "from cache", "fetched"), rows)
     if machine.own_daemon:
         told = "cache: registry (the daemon was emptied before each push)"
     else:

@@ -28,7 +28,10 @@ class Screen:
     def title(self, text: str) -> None:
         self._print(f"\n{self.colour(text, 'bold')}")
 
-    def line(self, topic: str, text: str, colour: str = "") -> None:
+    def line(self, topic: str, text: str, colour: str = "", *, whole: bool = True) -> None:
+        """Not `whole`: what has no room is left out."""
+        if not whole and len(text) > WIDTH - _INDENT:
+            text = text[: WIDTH - _INDENT - 1].rstrip() + "…"
         seconds = time.monotonic() - self._began
         # Addresses and digests stay whole, to be clicked and pasted.
         parts = textwrap.wrap(

@@ -142,12 +142,16 @@ class Watch:
                 self._tell_steps(image, found["steps"])
 
     def _tell_steps(self, image: str, steps: list[Document]) -> None:
+        """One line each of those that stand in the Dockerfile."""
         for step in steps:
+            if step["line"] is None:
+                continue
             how = {"yes": "cached", "no": "built"}.get(step["hit"], "")
+            how, colour = ("failed", "red") if step["error"] else (how, "dim")
             took = f"{step['seconds']:.1f} s" if step["seconds"] else ""
             name = _DIGEST.sub("", step["name"])
-            told = f"{image:<4}{step['line'] or '':>4}  {how:<6}  {took:>6}  {name}"
-            self._screen.line("step", told, "dim")
+            told = f"{image:<4}{step['line']:>4}  {how:<6}  {took:>6}  {name}"
+            self._screen.line("step", told, colour, whole=False)
 
     # -- the registry --------------------------------------------------------------------------
 

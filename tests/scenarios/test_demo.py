@@ -211,6 +211,14 @@ def test_an_address_is_never_cut() -> None:
     assert address in out.getvalue()
 
 
+def test_what_may_be_cut_takes_one_line() -> None:
+    out = io.StringIO()
+    Screen(out).line("step", "word " * 60, whole=False)
+    (line,) = out.getvalue().splitlines()
+    assert len(line) <= WIDTH
+    assert line.endswith("…")
+
+
 def test_colour_is_for_terminals() -> None:
     plain, terminal = io.StringIO(), Terminal()
     for out in (plain, terminal):

@@ -26,7 +26,8 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\x00"
 
 @dataclass(slots=True)
 class Talkative(MemoryExecutor):
-    """An executor whose attempts print what a test says: (kind, text) for each line."""
+    """An executor whose attempts print what a test says: (kind, text) for each line. A step is one
+    that failed."""
 
     said: list[tuple[str, str]] = field(default_factory=list)
 
@@ -38,6 +39,9 @@ class Talkative(MemoryExecutor):
 def _record(n: int, kind: str, text: str) -> str:
     if kind == "phase":
         return json.dumps({"n": n, "t": 1.0, "k": kind, "name": text, "state": "start"})
+    if kind == "step":
+        step = {"id": "s", "line": 17, "name": text, "hit": False, "error": "exit 1"}
+        return json.dumps({"n": n, "t": 1.0, "k": kind, **step})
     return json.dumps({"n": n, "t": 1.0, "k": kind, "x": text})
 
 
@@ -222,6 +226,18 @@ def test_a_failure_shows_its_place(world: World, browser: FlaskClient) -> None:
     html = text(browser, link(world, sha))
     assert "services/api/Dockerfile:17" in html
     assert "RUN npm ci failed (exit 1)" in html
+
+
+def test_a_step_that_failed_is_not_called_built(
+    world: World, talk: list[tuple[str, str]], browser: FlaskClient
+) -> None:
+    talk += [("step", "RUN npm ci")]
+    place = Place("services/api/Dockerfile", 17)
+    world.executor.next("api", Fail(OutcomeClass.STEP, "RUN npm ci failed (exit 1)", place))
+    sha = world.push(FILES)
+    world.run()
+    html = text(browser, link(world, sha))
+    assert "<code>RUN npm ci</code></td><td>failed</td>" in html
 
 
 # -- mistakes --------------------------------------------------------------------------------------
