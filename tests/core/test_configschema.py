@@ -95,7 +95,7 @@ def test_check_config_knows_both_files(tmp_path: Path) -> None:
         Path(mistake.file).parent.mkdir(exist_ok=True)
         Path(mistake.file).touch()
     checked = check_config(str(central))
-    assert checked.lines == ("ok: 2 sources, 3 repository rules, 2 registries, 2 secrets",)
+    assert checked.lines == ("ok: 3 sources, 4 repository rules, 2 registries, 2 secrets",)
 
 
 @pytest.mark.parametrize(
