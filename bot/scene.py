@@ -7,8 +7,9 @@ import json
 from dataclasses import replace
 
 from bot.core import reports_answers as answers
+from bot.core import reports_commands as said
 from bot.core.commands import BY_NAME, Command
-from bot.core.commands_access import usable
+from bot.core.commands_access import needed, usable, why_not
 from bot.core.ids import Sha
 from bot.core.logtext import log_texts
 from bot.core.orders import Act, Answer, Approve, Promote, Refuse, ShowLog, Situation, decide
@@ -56,7 +57,7 @@ class Scene:
         here = self._certain(command, self._situation(*_kind(key)))
         if command.name == "why":
             here = replace(here, rules=self._rules(here))
-        act = Answer(self._help(command)) if command.name == "help" else decide(command, here)
+        act = self._help(command) if command.name == "help" else decide(command, here)
         if isinstance(act, Approve):
             self._approved_until = act.approval.until
         match act:
@@ -134,14 +135,19 @@ class Scene:
         kept = self._ports.store.explained(row_id, here.kind, here.name, here.sha)
         return read_rulings(json.loads(kept).get("rules")) if kept else {}
 
-    def _help(self, command: Command) -> str:
-        heard = self._heard
+    def _help(self, command: Command) -> Act:
+        """What the asker may use here; of a named command its row, or why they may not."""
+        heard, asker = self._heard, self._present.asker
         tables = (self._ports.central().commands.roles, heard.rule.commands)
-        rows = [s for s in usable(self._present.asker, *tables) if heard.place in s.places]
-        asked = command.options.get("command")
-        if asked:
-            rows = [BY_NAME[str(asked)]]
-        return answers.help_table(rows, bare=heard.source.bare_commands)
+        rows = [s for s in usable(asker, *tables) if heard.place in s.places]
+        if "command" in command.options:
+            spec = BY_NAME[str(command.options["command"])]
+            if heard.place not in spec.places:
+                return Refuse(said.not_here(spec, heard.place))
+            if spec not in rows:
+                return Refuse(str(why_not(spec, asker, needed(spec, *tables))))
+            rows = [spec]
+        return Answer(answers.help_table(rows, bare=heard.source.bare_commands))
 
     def _log(self, act: ShowLog) -> Act:
         lines = self._ports.store.tail_log(act.build, act.lines)

@@ -274,11 +274,8 @@ def settled(login: str) -> str:
 def help_table(specs: Sequence[Spec], *, bare: bool) -> str:
     """A row for each command that somebody may use."""
     start = "/" if bare else f"/{PREFIX} "
-    rows = [
-        f"| `{start}{spec.usage.removeprefix('/')}` | {spec.help} |".replace("|]", "\\|]")
-        for spec in specs
-    ]
-    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+    rows = [[f"`{start}{spec.usage.removeprefix('/')}`", spec.help] for spec in specs]
+    return table(["command", "what it does"], rows)
 
 
 def accepted(notes: Sequence[str]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.core.builds import OutcomeClass
+from bot.core.commands import TABLE
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.scenarios.talk import BOT, Talk
@@ -162,6 +165,36 @@ def test_answers(talk: Talk, world: World) -> None:
     assert "`/status [image…]`" in help_
     assert "/rebuild" not in help_, "only what the asker may do"
     assert world.host.violations == []
+
+
+def test_help_is_a_table_of_what_the_asker_may(talk: Talk, world: World) -> None:
+    sha = world.push(FILES)
+    world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    talk.say("/help", request, by="olga")
+    heads, _, *rows = cells(talk.replies()[-1])
+    assert all(len(row) == len(heads) for row in rows)
+    shown = [row[0].split()[0].strip("`") for row in rows]
+    assert shown == [f"/{spec.name}" for spec in TABLE]
+    assert [row[0] for row in rows if "promote" in row[0]] == [
+        "`/promote <image>[@commit|@sha256:…|:tag] to <tag…>`"
+    ]
+    talk.say("/help promote", request, by="olga")
+    assert cells(talk.replies()[-1])[2:] == [row for row in rows if "promote" in row[0]]
+    comment = talk.say("/help promote", request, by="rita")
+    assert talk.reaction(comment) == "refused"
+    assert "/promote needs maintain access; you have read access" in talk.replies()[-1]
+    assert "to <tag" not in talk.replies()[-1]
+    talk.say("/help ok-to-test", sha=sha)
+    assert "/ok-to-test works on pull and merge requests, not on" in talk.replies()[-1]
+
+
+def cells(body: str) -> list[list[str]]:
+    """Of a table, as hosts cut it: https://github.github.com/gfm/#tables-extension-"""
+    lines = [line for line in body.splitlines() if line.startswith("|")]
+    found = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    return [[cell.strip().replace("\\|", "|") for cell in row] for row in found]
 
 
 def test_everything_about_the_bots_own_answers_stays_quiet(talk: Talk, world: World) -> None:
