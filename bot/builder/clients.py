@@ -5,6 +5,7 @@ A docker client from 23 on without buildx silently takes the legacy builder: nev
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,11 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from bot.builder.budget import Budget
 from bot.builder.classes import BuildClass
 from bot.builder.outcome import BuildFailed
 from bot.builder.processes import Command, run
+from bot.builder.recipe import Recipe
 
 _PLUGIN_FOLDERS = (
     "/usr/libexec/docker/cli-plugins",
@@ -28,6 +31,18 @@ _LAST_BUILT_IN = 22
 _OLDEST_BUILDX = (0, 22)
 """Before, it pushes once more through docker's own API, which fails where nothing is stored, and
 progress as JSON is missing or incomplete."""
+
+_WAY_OUT = (
+    "SSL_CERT_FILE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+"""For the client itself: BuildKit has it, and not the daemon, fetch the tokens of registries
+(https://github.com/moby/buildkit/blob/master/session/auth/authprovider/authprovider.go)."""
 
 
 class Kind(Enum):
@@ -96,3 +111,26 @@ def _buildx(program: str, text: str) -> Client | str:
     if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_BUILDX:
         return f"buildx {version} is older than 0.22"
     return Client(Kind.BUILDX, program, version)
+
+
+def client_environment(recipe: Recipe, auths: Mapping[str, Any]) -> dict[str, str]:
+    """The client's whole environment; its config.json holds `auths` and nothing else (a `proxies`
+    entry would become build arguments, which the environment does not; a credential helper would
+    be run)."""
+    config = recipe.workdir / "docker-config"
+    config.mkdir(mode=0o700)
+    document = config / "config.json"
+    document.touch(mode=0o600)
+    document.write_text(json.dumps({"auths": auths}))
+    return {name: os.environ[name] for name in _WAY_OUT if name in os.environ} | {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(recipe.workdir / "home"),
+        "DOCKER_HOST": recipe.docker.host,
+        "DOCKER_CONFIG": str(config),
+        "DOCKER_BUILDKIT": "1",
+        "BUILDX_CONFIG": str(recipe.workdir / "buildx"),
+        "BUILDX_GIT_INFO": "false",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        "BUILDX_METADATA_PROVENANCE": "disabled",
+        "LC_ALL": "C",
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from bot.builder.aside import Aside
 from bot.builder.budget import Budget
 from bot.builder.building import Builder, Built, Site
 from bot.builder.classes import BuildClass
-from bot.builder.clients import Client, Kind, choose
+from bot.builder.clients import Client, Kind, choose, client_environment
 from bot.builder.commands import unsupported
 from bot.builder.daemon import Daemon
 from bot.builder.manifests import Registry, RegistryError
@@ -192,28 +191,6 @@ class Run:
             seconds = time.monotonic() - started
             self.result.phases[name] = seconds
             self._records.phase(name, "end", seconds)
-
-
-def client_environment(recipe: Recipe, auths: Mapping[str, Any]) -> dict[str, str]:
-    """The client's whole environment; its config.json holds `auths` and nothing else (a `proxies`
-    entry would become build arguments, a credential helper would be run)."""
-    config = recipe.workdir / "docker-config"
-    config.mkdir(mode=0o700)
-    document = config / "config.json"
-    document.touch(mode=0o600)
-    document.write_text(json.dumps({"auths": auths}))
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(recipe.workdir / "home"),
-        "DOCKER_HOST": recipe.docker.host,
-        "DOCKER_CONFIG": str(config),
-        "DOCKER_BUILDKIT": "1",
-        "BUILDX_CONFIG": str(recipe.workdir / "buildx"),
-        "BUILDX_GIT_INFO": "false",
-        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
-        "BUILDX_METADATA_PROVENANCE": "disabled",
-        "LC_ALL": "C",
-    }
 
 
 def _auths(folder: Path | None) -> dict[str, Any]:

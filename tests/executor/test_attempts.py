@@ -179,7 +179,7 @@ def test_a_clock_that_jumps_saves_no_deaf_builder(bench: Bench, jump: float) -> 
 
 
 def test_the_bots_environment_stays_with_the_bot(bench: Bench) -> None:
-    """Run in a bot that has a canary and a proxy in its environment."""
+    """Run in a bot that has a canary, a proxy and a CA in its environment."""
     program = (
         "import sys; from pathlib import Path;"
         "from tests.executor.bench import Bench, ended, spec;"
@@ -193,6 +193,7 @@ def test_the_bots_environment_stays_with_the_bot(bench: Bench) -> None:
         "AWS_SECRET_ACCESS_KEY": "canary",
         "https_proxy": "http://proxy.example:3128",
         "NO_PROXY": "127.0.0.1",
+        "SSL_CERT_FILE": "/etc/private/ca.crt",
     }
     subprocess.run(
         [sys.executable, "-c", program, str(bench.folder)], env=environment, cwd="/", check=True
@@ -204,6 +205,7 @@ def test_the_bots_environment_stays_with_the_bot(bench: Bench) -> None:
         "PATH": os.environ["PATH"],
         "https_proxy": "http://proxy.example:3128",
         "NO_PROXY": "127.0.0.1",
+        "SSL_CERT_FILE": "/etc/private/ca.crt",
         "HOME": "/nonexistent",
         "LANG": "C.UTF-8",
         "TZ": "UTC",

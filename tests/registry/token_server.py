@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +55,8 @@ class Script:
 
 
 @contextmanager
-def serve(answer: Answer) -> Iterator[Script]:
+def serve(answer: Answer, certificate: tuple[Path, Path] | None = None) -> Iterator[Script]:
+    """certificate: (certificate file, key file) for TLS."""
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,10 +86,15 @@ def serve(answer: Answer) -> Iterator[Script]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield Script(f"http://127.0.0.1:{server.server_port}", asked)
+        scheme = "https" if certificate else "http"
+        yield Script(f"{scheme}://127.0.0.1:{server.server_port}", asked)
     finally:
         server.shutdown()
         thread.join()

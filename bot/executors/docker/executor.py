@@ -245,9 +245,10 @@ def _reference(recipe: Mapping[str, object] | None) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    """PATH and the proxies; nothing else of the bot's environment concerns a builder."""
+    """PATH, and the way out; nothing else of the bot's environment concerns a builder."""
     kept = (
         "PATH",
+        "SSL_CERT_FILE",
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "NO_PROXY",
