@@ -154,10 +154,10 @@ class GiteaProcess:
         )
         return _read(answer)
 
-    def flush(self) -> None:
-        """What was pushed is taken note of, and every webhook of it sent, as `gitea manager
-        flush-queues` has it; one round for each queue that fills another."""
-        for _ in range(2):
+    def flush(self, rounds: int) -> None:
+        """Every webhook is sent, as `gitea manager flush-queues` has it, which takes half a second.
+        A second round where one queue fills another: what was pushed is taken note of first."""
+        for _ in range(rounds):
             answer = self._session.post(
                 f"{self.url}/api/internal/manager/flush-queues",
                 json={"Timeout": int(SECONDS * 1e9), "NonBlocking": False},
