@@ -135,8 +135,11 @@ class Commander:
         role = host.role(event.repository, event.author.id, event.author.login)
         if not event.repository.private:
             role = at_least(role, Role.READ)
-        author = request is not None and request[0].author.id == event.author.id
-        return Present(Asker(role, author), request)
+        if request is None:
+            return Present(Asker(role), None)
+        author = request[0].author.id == event.author.id
+        fork = request[0].head_repository != event.repository.id
+        return Present(Asker(role, author, fork), request)
 
     def _age(self, heard: Heard) -> float:
         """Seconds since the comment was made, or since we were told of it: two clocks may differ,

@@ -48,8 +48,8 @@ class Option:
 @dataclass(frozen=True, slots=True)
 class Spec:
     """One row of the table. `role`: what the asker needs; `author`: the author of the request may,
-    too. `floor`: an administrator's table can not ask for less. `ref`: on a commit it takes
-    `branch:` or `tag:`."""
+    too (`own`: not that of a fork, or an approved stranger builds without end). `floor`: an
+    administrator's table can not ask for less. `ref`: on a commit it takes `branch:` or `tag:`."""
 
     name: str
     help: str
@@ -58,7 +58,7 @@ class Spec:
     aliases: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     places: tuple[Place, ...] = (Place.REQUEST, Place.COMMIT)
-    author: bool = False
+    author: Literal["no", "own", "any"] = "no"
     floor: Role = Role.WRITE
     ref: bool = False
     answers: bool = False
@@ -113,7 +113,7 @@ TABLE: Final[tuple[Spec, ...]] = (
         Role.WRITE,
         (Slot.IMAGES,),
         options=(NO_CACHE,),
-        author=True,
+        author="own",
         ref=True,
     ),
     Spec(
@@ -129,7 +129,7 @@ TABLE: Final[tuple[Spec, ...]] = (
         Role.WRITE,
         (Slot.IMAGES,),
         aliases=("retry",),
-        author=True,
+        author="any",
         ref=True,
     ),
     Spec(
@@ -137,7 +137,7 @@ TABLE: Final[tuple[Spec, ...]] = (
         "stops queued and running builds that nothing else wants",
         Role.WRITE,
         (Slot.IMAGES,),
-        author=True,
+        author="any",
         ref=True,
     ),
     Spec(

@@ -20,10 +20,12 @@ hour is made good, and nobody's `/cancel` of yesterday stops what was started si
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Somebody who comments. `author`: of the request that the comment stands on."""
+    """Somebody who comments. `author`: of the request that the comment stands on; `fork`: that
+    request comes from a fork."""
 
     role: Role
     author: bool = False
+    fork: bool = False
 
 
 def needed(spec: Spec, *tables: Mapping[str, Role]) -> Role:
@@ -43,7 +45,8 @@ def at_least(one: Role, other: Role) -> Role:
 def why_not(spec: Spec, asker: Asker, need: Role) -> str | None:
     """Why the asker may not give this command; None: they may. Being the author counts as long as
     no table asks for more than write."""
-    author = spec.author and ORDER.index(need) <= ORDER.index(Role.WRITE)
+    counts = spec.author == "any" or (spec.author == "own" and not asker.fork)
+    author = counts and ORDER.index(need) <= ORDER.index(Role.WRITE)
     if ORDER.index(asker.role) >= ORDER.index(need) or (author and asker.author):
         return None
     return said.role_needed(spec, need, asker.role, author=author)

@@ -71,12 +71,15 @@ def _meaning(action: argparse.Action) -> str:
     return f"{text} (required)" if action.option_strings and action.required else text
 
 
+AUTHOR = {"no": "", "any": ", author", "own": ", author (not of a fork)"}
+
+
 def _table() -> str:
     """The commands of comments with who may."""
     rows = []
     for spec in TABLE:
         also = "".join(f", `/{alias}`" for alias in spec.aliases)
-        who = f"{spec.role}{', author' if spec.author else ''}".replace("none", "anybody")
+        who = f"{spec.role}{AUTHOR[spec.author]}".replace("none", "anybody")
         where = "requests and commits" if len(spec.places) == 2 else "requests"
         usage = spec.usage.replace("|", "\\|")
         rows.append(f"| `{usage}`{also} | {spec.help} | {who} | {where} |\n")
@@ -93,7 +96,11 @@ def _roles() -> str:
         if mine:
             rows.append(f"| {name} | {', '.join(mine)} |\n")
         if wanted is Role.READ:
-            own = [f"`/{spec.name}`" for spec in TABLE if spec.author]
+            own = [
+                f"`/{s.name}`{AUTHOR[s.author].removeprefix(', author')}"
+                for s in TABLE
+                if s.author != "no"
+            ]
             rows.append(f"| author | {', '.join(own)} |\n")
     return "| role | may |\n|---|---|\n" + "".join(rows)
 
@@ -101,8 +108,7 @@ def _roles() -> str:
 def _floors() -> str:
     """How far an administrator's table can go down."""
     rows = [
-        f"| `{spec.name}` | {spec.role}{', author' if spec.author else ''} | {spec.floor} |\n"
-        for spec in TABLE
+        f"| `{spec.name}` | {spec.role}{AUTHOR[spec.author]} | {spec.floor} |\n" for spec in TABLE
     ]
     return "| command | who, unless set | least that can be set |\n|---|---|---|\n" + "".join(rows)
 

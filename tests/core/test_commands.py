@@ -113,17 +113,21 @@ def test_without_known_images_names_and_globs_stay() -> None:
 
 @pytest.mark.parametrize("spec", TABLE, ids=[spec.name for spec in TABLE])
 @pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("fork", [False, True])
 @pytest.mark.parametrize("author", [False, True])
-def test_who_may(spec: object, role: Role, author: bool) -> None:
+def test_who_may(spec: object, role: Role, author: bool, fork: bool) -> None:
     assert spec in TABLE
     one = next(each for each in TABLE if each is spec)
     order = list(Role)
-    may = order.index(role) >= order.index(one.role) or (author and one.author)
-    why = why_not(one, Asker(role, author), needed(one))
+    own = author and one.name in ({"retest", "cancel"} if fork else {"build", "retest", "cancel"})
+    may = order.index(role) >= order.index(one.role) or own
+    asker = Asker(role, author, fork)
+    why = why_not(one, asker, needed(one))
     assert (why is None) == may
-    assert (one in usable(Asker(role, author))) == may
+    assert (one in usable(asker)) == may
     if why is not None:
         assert f"needs {one.role} access" in why
+        assert ("author" in why) == (one.author == "any" or (one.author == "own" and not fork))
 
 
 def test_what_steers_builds_is_never_open_to_readers() -> None:

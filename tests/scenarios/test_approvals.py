@@ -238,6 +238,27 @@ def test_an_approval_is_for_one_commit(talk: Talk, world: World, fork: Fork) -> 
     assert ran(world, later) == 0
 
 
+def test_an_approved_forks_author_may_not_build_it_again_and_again(
+    talk: Talk, world: World, fork: Fork
+) -> None:
+    _, request = fork
+    talk.say(f"/ok-to-test {request.head_sha}", request)
+    world.run()
+    for line in ("/build", "/build api", "/rebuild api"):
+        assert talk.reaction(talk.say(line, request, by="mallory")) == "refused"
+        world.run()
+    assert ran(world, request.head_sha) == 1
+    talk.say("/build", request, by="mallory")
+    assert "/build needs write access; you have" in talk.replies()[-1]
+    assert talk.reaction(talk.say("/retest", request, by="mallory")) == "nothing"
+    talk.say("/help", request, by="mallory")
+    assert "`/retest [image…]`" in talk.replies()[-1]
+    assert "/build [" not in talk.replies()[-1]
+    talk.say("/build api", request)
+    world.run()
+    assert ran(world, request.head_sha) == 2
+
+
 def test_an_approval_lapses_after_a_day(talk: Talk, world: World, fork: Fork) -> None:
     _, request = fork
     world.executor.script["api"] = [Fail(OutcomeClass.STEP, "RUN curl failed (exit 7)")]

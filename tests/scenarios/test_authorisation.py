@@ -1,6 +1,6 @@
-"""The authorisation matrix, made from the command table: every command × every role × own, fork and
-closed request × host, a real Gitea among them where there is one. What is expected is worked out
-from the table's row alone."""
+"""The authorisation matrix, made from the command table: every command × every role × own, fork,
+approved fork and closed request × host, a real Gitea among them where there is one. What is
+expected is worked out from the table's row alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.gitea.world import opened_on
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES
 
-Kind = Literal["own", "fork", "closed"]
+Kind = Literal["own", "fork", "approved", "closed"]
 AUTHOR = "author"
 ORDER = [str(role) for role in Role]
 GITEAS = ["read", "write", "admin"]
@@ -49,7 +49,7 @@ def roles(kind: HostKind) -> list[str]:
 
 def opened_request(talk: Talk, kind: Kind) -> Request:
     world = talk.world
-    if kind == "fork":
+    if kind in ("fork", "approved"):
         request = talk.fork_request(by=AUTHOR)[1]
     else:
         world.push("services/api/main.py", "topic")
@@ -58,6 +58,10 @@ def opened_request(talk: Talk, kind: Kind) -> Request:
     if kind == "closed":
         world.close_request(request)
         world.run(30)
+    if kind == "approved":
+        talk.say(f"/ok-to-test {request.head_sha}", request, by=person("write"))
+        world.run()
+        assert "api" in {run.image for run in world.runs() if run.sha == request.head_sha}
     return request
 
 
@@ -71,19 +75,22 @@ def line(spec: Spec, request: Request | None) -> str:
     return " ".join([f"/{spec.name}", *(words[slot] for slot in spec.slots if slot in words)])
 
 
-def may(spec: Spec, who: str) -> bool:
+def may(spec: Spec, who: str, kind: Kind) -> bool:
     role = "read" if who == AUTHOR else who
-    return ORDER.index(role) >= ORDER.index(spec.role) or (who == AUTHOR and spec.author)
+    fork = kind in ("fork", "approved")
+    author = spec.author == "any" or (spec.author == "own" and not fork)
+    return ORDER.index(role) >= ORDER.index(spec.role) or (who == AUTHOR and author)
 
 
 def refused(spec: Spec, who: str, kind: Kind) -> bool:
     steers = spec.floor is Role.WRITE
     # A fork's head that waits has no build, so it has no log either, and nothing to promote.
     waits = kind == "fork" and spec.name in ("build", "rebuild", "retest", "logs", "promote")
-    return not may(spec, who) or (kind == "closed" and steers) or waits
+    unpushed = kind == "approved" and spec.name == "promote"
+    return not may(spec, who, kind) or (kind == "closed" and steers) or waits or unpushed
 
 
-@pytest.mark.parametrize("kind_of_request", ["own", "fork", "closed"])
+@pytest.mark.parametrize("kind_of_request", ["own", "fork", "approved", "closed"])
 def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
     world = talk.world
     request = opened_request(talk, kind_of_request)
@@ -95,7 +102,7 @@ def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
         text = line(spec, request)
         sent = {who: talk.send(text, request, by=person(who)) for who in everybody}
         world.settle()
-        if kind_of_request != "own" and spec.name != "ok-to-test":
+        if kind_of_request in ("fork", "closed") and spec.name != "ok-to-test":
             assert len(world.runs()) == started, "nothing ran that nobody may run"
         for who, comment in sent.items():
             reaction = talk.reaction(comment)
@@ -104,7 +111,8 @@ def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
                 wrong.append(f"{spec.name} by {who}: {reaction}")
     assert wrong == []
     privileged = [spec for spec in TABLE if spec.floor is Role.WRITE]
-    assert len(world.journal("command")) == len(privileged) * len(everybody)
+    approvals = 1 if kind_of_request == "approved" else 0
+    assert len(world.journal("command")) == len(privileged) * len(everybody) + approvals
     mine = [body for body in talk.replies() if "Not done" in body or "Settled" in body]
     assert len(mine) <= len(everybody), "one comment for each person's refusals"
 
