@@ -3,6 +3,7 @@ run of all tests leaves out."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(folder)
         elif shares:
             item.add_marker("gitea")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules are there to stay: looking through them for garbage again
+    and again took a tenth of the run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_terminal_summary(

@@ -43,6 +43,7 @@ from bot.records import (
     RepositoryRow,
 )
 from bot.store import SqlStore, open_store
+from tests.fakes.migrated import postgres_database, sqlite_file
 from tests.fakes.postgres_process import GET, PostgresProcess, available
 from tests.needs import lacking
 
@@ -76,13 +77,8 @@ class Address:
 
 def new_address(kind: str, request: pytest.FixtureRequest) -> Address:
     if kind == "sqlite":
-        folder: Path = request.getfixturevalue("tmp_path")
-        url = f"sqlite:///{folder}/bot.db"
-    else:
-        server: PostgresProcess = request.getfixturevalue("postgres")
-        url = server.create_database()
-    open_store(url, create=True).close()
-    return Address(url, kind)
+        return Address(sqlite_file(request.getfixturevalue("tmp_path")), kind)
+    return Address(postgres_database(request.getfixturevalue("postgres")), kind)
 
 
 def sha(n: int) -> Sha:

@@ -125,14 +125,14 @@ class PostgresProcess:
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """A new, empty database; its URL."""
+    def create_database(self, template: str = "template1") -> str:
+        """A new database, empty or a copy of one that nobody uses; its URL."""
         import psycopg
 
         self._databases += 1
         name = f"t{self._databases}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
             if self.address:
                 connection.execute(f"ALTER ROLE postgres PASSWORD '{PASSWORD}'".encode())
         return self.url(name)

@@ -16,9 +16,10 @@ from bot.core.hookplan import WantedHook
 from bot.core.hostneeds import GITEA_EVENTS
 from bot.core.ids import HostKind, RepositoryId
 from bot.hosts.gitea.client_setup import GiteaSetup
+from tests.fakes.migrated import sqlite_file
 from tests.gitea.host import GiteaFace
 from tests.gitea.process import GiteaProcess
-from tests.scenarios.world import SECRET, SOURCE, World, opened, sqlite_file
+from tests.scenarios.world import SECRET, SOURCE, World, opened
 
 
 class GiteaWorld(World):

@@ -14,6 +14,7 @@ from tests.contract.databases import postgres_server
 from tests.fakes.executor_memory import Hold
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.host import PLAYED
+from tests.fakes.migrated import postgres_database
 from tests.fakes.postgres_process import PostgresProcess
 from tests.fakes.registry_memory import nothing
 from tests.scenarios.stops import stopping, until_stopped
@@ -174,10 +175,7 @@ def test_two_workers_side_by_side(
     url = None
     if database == "postgresql":
         server: PostgresProcess = request.getfixturevalue("postgres")
-        url = server.create_database()
-        from bot.store import open_store
-
-        open_store(url, create=True).close()
+        url = postgres_database(server)
     chance = random.Random(seed)
     kind = PLAYED[seed % 2]
     with opened(kind, tmp_path, url) as world:

@@ -7,9 +7,7 @@ one be started on the same database.
 
 from __future__ import annotations
 
-import functools
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +25,7 @@ from tests.fakes.executor_memory import MemoryExecutor, Run
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.fakes.githost.model import Request, Status
+from tests.fakes.migrated import sqlite_file
 from tests.fakes.openapi_documents import request_check
 from tests.fakes.registry_memory import MemoryRegistry
 from tests.scenarios.bot import Bot
@@ -316,18 +315,3 @@ def opened(
         assert world.host.violations == []
     finally:
         world.close()
-
-
-@functools.cache
-def _migrated() -> bytes:
-    """An empty database file: migrations take longer than most scenarios."""
-    with tempfile.TemporaryDirectory() as folder:
-        open_store(f"sqlite:///{folder}/bot.db", create=True).close()
-        return Path(folder, "bot.db").read_bytes()
-
-
-def sqlite_file(folder: Path) -> str:
-    file = folder / "bot.db"
-    file.write_bytes(_migrated())
-    file.chmod(0o600)
-    return f"sqlite:///{file}"

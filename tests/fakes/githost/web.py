@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -78,7 +79,7 @@ class Route:
     def match(self, method: str, path: str) -> dict[str, str] | None:
         if method != self.method:
             return None
-        found = re.fullmatch(_expression(self.pattern), path)
+        found = _expression(self.pattern).fullmatch(path)
         if found is None:
             return None
         return {
@@ -87,7 +88,8 @@ class Route:
         }
 
 
-def _expression(pattern: str) -> str:
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
     pieces = re.split(r"(\{\w+\*?\})", pattern)
     expression = ""
     for piece in pieces:
@@ -97,7 +99,7 @@ def _expression(pattern: str) -> str:
             expression += f"(?P<{piece[1:-1]}>[^/]+)"
         else:
             expression += re.escape(piece)
-    return expression
+    return re.compile(expression)
 
 
 def page(asked: Asked, items: Sequence[Json]) -> list[Json]:
