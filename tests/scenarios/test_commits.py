@@ -11,6 +11,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, event
 
 from bot.core.ids import HostKind
+from bot.flow import Ports
+from bot.hosts.factory import Hosts
+from bot.reporting import StatusWriter
 from tests.fakes.executor_memory import Hold
 from tests.scenarios.world import ONE_IMAGE, World, opened
 
@@ -59,3 +62,28 @@ def test_from_the_end_of_a_build_to_its_status(kind: HostKind, tmp_path: Path) -
         with counted() as commits:
             until_green(world, sha)
         assert 0 < len(commits) <= END_TO_STATUS
+
+
+def test_who_writes_comes_back_when_the_next_write_may_go_out(world: World) -> None:
+    """No commit rings at that moment."""
+    world.executor.usual = Hold()
+    world.configure(pace="1s")
+    sha = world.push(ONE_IMAGE)
+    world.run(60)
+    world.executor.end("shop")
+    world.clock.turn(5)
+    for _ in range(8):
+        for flow in ("schedule", "tag", "report"):
+            world.bot.step(flow)
+    hosts = Hosts(world.central.sources, world.clock)
+    writer = StatusWriter(
+        Ports(world.store, hosts, world.executor, world.clock, lambda: world.central)
+    )
+    assert writer.step()
+    assert not writer.step()
+    assert 0.9 < writer.due() <= 1.0  # by the world's clock, which each request turns a little
+    assert (world.state(sha), world.state(sha, "/shop")) == ("success", "pending")
+    world.clock.turn(writer.due())
+    assert writer.step()
+    assert world.state(sha, "/shop") == "success"
+    hosts.close()
