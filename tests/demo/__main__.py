@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from bot.core.ids import HostKind
+from tests.demo import sample
 from tests.demo.githost import SHOP
 from tests.demo.leftovers import DemoRuns
 from tests.demo.machine import Machine
@@ -61,9 +62,8 @@ def play(machine: Machine, screen: Screen, *, stays: bool) -> int:
     good = all(result.good for result in results)
     if stays:
         if machine.host.sign_in:
-            told = (
-                f"{machine.host.url}/{SHOP} shows the statuses; edit a file there and it is built"
-            )
+            machine.push(sample.first(machine.base), "Mend what the demo broke")
+            told = f"{machine.host.url}/{SHOP} is whole again: edit services/web/index.html there"
             screen.line("look", f"{told} (sign in as {machine.host.sign_in})")
         screen.line("pages", f"they stay up at {machine.url} until Ctrl-C")
         try:
