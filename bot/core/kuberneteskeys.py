@@ -105,11 +105,21 @@ CA_CONFIG_MAP = Key(
     "A ConfigMap whose `ca.crt` holds *all* certificates that builds trust.",
     "the images' own",
 )
-HTTP_PROXY = Key("http", _ADDRESS, "`HTTP_PROXY` of builds.", "none")
-HTTPS_PROXY = Key("https", _ADDRESS, "`HTTPS_PROXY` of builds.", "none")
-NO_PROXY = Key("none", Text("hosts", words.no_proxy), "`NO_PROXY` of builds.", "none")
+HTTP_PROXY = Key("http", _ADDRESS, "`HTTP_PROXY` of build pods.", "none")
+HTTPS_PROXY = Key("https", _ADDRESS, "`HTTPS_PROXY` of build pods.", "none")
+NO_PROXY = Key(
+    "none",
+    Text("hosts", words.no_proxy),
+    "`NO_PROXY` of build pods: hosts and domains; git there reads no ranges of addresses.",
+    "none",
+)
 PROXIES = Record("proxies", (HTTP_PROXY, HTTPS_PROXY, NO_PROXY))
-PROXIES_KEY = Key("proxies", PROXIES, "Proxies of build pods.", "none")
+PROXIES_KEY = Key(
+    "proxies",
+    PROXIES,
+    "Proxies of build pods: of git, the build client and dockerd. Steps (`RUN`) get none.",
+    "none",
+)
 BUILDER_ENV = Key("builder-env", _ENVIRONMENT, "More variables of the builder.", "none")
 DOCKERD_ENV = Key("dockerd-env", _ENVIRONMENT, "More variables of dockerd.", "none")
 
