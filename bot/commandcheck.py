@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.core.commands import Command, Orders, Place, Value
+from bot.core.commands import Command, Orders, Place, Value, start_of
 from bot.core.commands_access import Asker, allowed
 from bot.core.commands_parsing import Manners, read_comment
 from bot.core.ids import Role
@@ -31,7 +31,7 @@ def commands(options: argparse.Namespace) -> int:
     images = None if options.images is None else [i for i in options.images.split(",") if i]
     orders = read_comment(comment, Place(options.on), Manners(bare=options.bare), images)
     if options.role is not None:
-        orders = allowed(orders, _asker(options.role))
+        orders = allowed(orders, _asker(options.role, start_of(bare=options.bare)))
     if options.json:
         print(json.dumps(document(orders), indent=2))
     else:
@@ -49,8 +49,9 @@ def _read(path: str) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def _asker(word: str) -> Asker:
-    return Asker(Role.READ, author=True) if word == "author" else Asker(Role(word))
+def _asker(word: str, start: str) -> Asker:
+    author = word == "author"
+    return Asker(Role.READ if author else Role(word), author=author, start=start)
 
 
 def document(orders: Orders) -> Mapping[str, Any]:

@@ -136,10 +136,10 @@ class Commander:
         if not event.repository.private:
             role = at_least(role, Role.READ)
         if request is None:
-            return Present(Asker(role), None)
+            return Present(Asker(role, start=heard.source.start), None)
         author = request[0].author.id == event.author.id
         fork = request[0].head_repository != event.repository.id
-        return Present(Asker(role, author, fork), request)
+        return Present(Asker(role, author, fork, heard.source.start), request)
 
     def _age(self, heard: Heard) -> float:
         """Seconds since the comment was made, or since we were told of it: two clocks may differ,

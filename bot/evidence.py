@@ -5,6 +5,7 @@ that ended, and what they are compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey
@@ -37,31 +38,29 @@ class EvidenceReader:
         return found
 
     def comments(
-        self, report: DueReport, states: dict[ImageKey, ImageState], url: str
+        self, report: DueReport, states: dict[ImageKey, ImageState], url: str, start: str
     ) -> Sequence[Comment]:
-        """What the requests whose head the commit is are to be told."""
+        """What the requests whose head the commit is are to be told. `start`: what commands begin
+        with there."""
         newest: dict[int, ClaimView] = {}
         for claim in report.claims:
             number = request_number(claim)
             if number is not None:
                 newest.setdefault(number, claim)
-        found = (self._comment(claim, states, url) for claim in newest.values())
+        found = (self._comment(claim, Material(states, url, start)) for claim in newest.values())
         return [one for one in found if one is not None]
 
-    def _comment(
-        self, claim: ClaimView, states: dict[ImageKey, ImageState], url: str
-    ) -> Comment | None:
+    def _comment(self, claim: ClaimView, made: Material) -> Comment | None:
         mode = comment_mode(claim)
-        if comment(claim, mode, Material(states, url)) is None:
+        if comment(claim, mode, made) is None:
             return None  # nothing has to be read for what is not said
         base = claim.wish.get("base_branch")
         ended = [view.build for view in claim.images if wants_evidence(view)]
         return comment(
             claim,
             mode,
-            Material(
-                states,
-                url,
+            replace(
+                made,
                 measured={
                     build.id: self._store.measured(build, base if isinstance(base, str) else None)
                     for build in ended

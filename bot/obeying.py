@@ -116,7 +116,8 @@ def _helped(heard: Heard, present: Present, one: Refusal) -> Refusal:
         return one
     if why_not(BY_NAME[one.name], present.asker, needed(BY_NAME[one.name])) is not None:
         return one
-    return replace(one, why=answers.approval_doubted(one.why, present.commit(heard.event)))
+    head = present.commit(heard.event)
+    return replace(one, why=answers.approval_doubted(one.why, head, heard.source.start))
 
 
 def _reaction(good: Sequence[Done], wrong: Sequence[Refusal]) -> Reaction:

@@ -104,7 +104,8 @@ class Promoter:
         done = Promotion(build.image, build.digest, build.sha, names, tags, before)
         given = tuple(GivenTag(n, t, names[0], build.digest) for n in names for t in tags)
         note = f"{build.digest} to {', '.join(tags)}"
-        return Promoted(answers.promotion(promoted(done)), note, given)
+        text = promoted(done, heard.source.start)
+        return Promoted(answers.promotion(text), note, given)
 
 
 class PromotionKeeper:

@@ -78,7 +78,9 @@ class Reporter:
         url = central.public_url.rstrip("/")
         if source is not None and source.reports == "checks":
             rendered = with_details(report, rendered, self._evidence.of_checks(report), url)
-        comments = self._evidence.comments(report, image_states(report, now, known), url)
+        states = image_states(report, now, known)
+        start = source.start if source is not None else "/"
+        comments = self._evidence.comments(report, states, url, start)
         self._ports.store.want_reports(report, rendered, comments, now)
 
 

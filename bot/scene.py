@@ -143,11 +143,11 @@ class Scene:
         if "command" in command.options:
             spec = BY_NAME[str(command.options["command"])]
             if heard.place not in spec.places:
-                return Refuse(said.not_here(spec, heard.place))
+                return Refuse(said.not_here(spec, heard.place, asker.start))
             if spec not in rows:
                 return Refuse(str(why_not(spec, asker, needed(spec, *tables))))
             rows = [spec]
-        return Answer(answers.help_table(rows, bare=heard.source.bare_commands))
+        return Answer(answers.help_table(rows, asker.start))
 
     def _log(self, act: ShowLog) -> Act:
         lines = self._ports.store.tail_log(act.build, act.lines)

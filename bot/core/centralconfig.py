@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.core.commands import start_of
 from bot.core.ids import HostKind, Role, SourceName
 from bot.core.mistakes import Mistake
 from bot.core.podsettings import Kubernetes, SecretKey
@@ -45,6 +46,11 @@ class Source:
     bot_login: str | None = None
     bare_commands: bool = True
     """Whether `/build` alone is for us, or belongs to another bot."""
+
+    @property
+    def start(self) -> str:
+        """What commands begin with in texts for people."""
+        return start_of(bare=self.bare_commands)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,11 @@ PREFIX: Final = "pushwright"
 Value = str | int | bool | tuple[str, ...]
 
 
+def start_of(*, bare: bool) -> str:
+    """What a command begins with where people are told what to write, so that they can paste it."""
+    return "/" if bare else f"/{PREFIX} "
+
+
 class Place(StrEnum):
     """Where a comment stands."""
 
@@ -66,7 +71,11 @@ class Spec:
 
     @property
     def usage(self) -> str:
-        words = [f"/{self.name}", *self.slots]
+        return self.written("/")
+
+    def written(self, start: str) -> str:
+        """The usage where commands begin with `start`."""
+        words = [f"{start}{self.name}", *self.slots]
         words += [_shown(option) for option in self.options]
         return " ".join(words)
 

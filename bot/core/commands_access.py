@@ -21,11 +21,12 @@ hour is made good, and nobody's `/cancel` of yesterday stops what was started si
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Somebody who comments. `author`: of the request that the comment stands on; `fork`: that
-    request comes from a fork."""
+    request comes from a fork; `start`: what commands begin with there."""
 
     role: Role
     author: bool = False
     fork: bool = False
+    start: str = "/"
 
 
 def needed(spec: Spec, *tables: Mapping[str, Role]) -> Role:
@@ -49,7 +50,7 @@ def why_not(spec: Spec, asker: Asker, need: Role) -> str | None:
     author = counts and ORDER.index(need) <= ORDER.index(Role.WRITE)
     if ORDER.index(asker.role) >= ORDER.index(need) or (author and asker.author):
         return None
-    return said.role_needed(spec, need, asker.role, author=author)
+    return said.role_needed(spec, need, asker.role, asker.start, author=author)
 
 
 def usable(asker: Asker, *tables: Mapping[str, Role]) -> tuple[Spec, ...]:

@@ -33,27 +33,29 @@ class _Words:
 
     spec: Spec
     place: Place
+    start: str
     left: list[str]
     images: list[str] = field(default_factory=list)
     options: dict[str, Value] = field(default_factory=dict)
 
 
-def read_arguments(spec: Spec, rest: str, place: Place, line: str) -> Command:
+def read_arguments(spec: Spec, rest: str, place: Place, line: str, start: str) -> Command:
+    """Raises Wrong, whose text names commands as people can write them: behind `start`."""
     if place not in spec.places:
-        raise Wrong(said.not_here(spec, place))
+        raise Wrong(said.not_here(spec, place, start))
     if Slot.REASON in spec.slots:
         # A reason is prose: an apostrophe in it opens no quote.
         image, _, reason = rest.strip().partition(" ")
-        words = _Words(spec, place, [image] if image else [])
+        words = _Words(spec, place, start, [image] if image else [])
         if reason.strip():
             words.options["reason"] = reason.strip()
     else:
-        words = _Words(spec, place, _split(rest))
+        words = _Words(spec, place, start, _split(rest))
         _take_options(words)
     for slot in spec.slots:
         _SLOTS[slot](words)
     if words.left:
-        raise Wrong(said.left_over(spec, words.left[0]))
+        raise Wrong(said.left_over(spec, words.left[0], start))
     return Command(spec.name, tuple(dict.fromkeys(words.images)), words.options, line)
 
 
@@ -82,7 +84,7 @@ def _option(words: _Words, name: str, value: str | None) -> None:
     known = {option.name: option for option in words.spec.options}
     option = known.get(name.lower())
     if option is None:
-        raise Wrong(said.no_option(words.spec, name, value))
+        raise Wrong(said.no_option(words.spec, name, value, words.start))
     if option.form == "flag":
         if value is not None:
             raise Wrong(said.takes_no_value(option))
@@ -121,9 +123,9 @@ def _image(words: _Words) -> None:
 
 def _one(words: _Words) -> None:
     if not words.left:
-        raise Wrong(said.name_an_image(words.spec))
+        raise Wrong(said.name_an_image(words.spec, words.start))
     if set(words.left[0]) & set("*?[]!"):
-        raise Wrong(said.no_glob(words.spec))
+        raise Wrong(said.no_glob(words.spec, words.start))
     _image(words)
 
 
@@ -132,7 +134,7 @@ def _sha(words: _Words) -> None:
         return
     word = words.left.pop(0)
     if word.lower() == "cancel":
-        raise Wrong(said.NO_REVOKING)
+        raise Wrong(said.no_revoking(words.start))
     if _SHA.fullmatch(word.lower()) and word.isascii():
         words.options["sha"] = word.lower()
     elif _HEX.fullmatch(word):
@@ -143,7 +145,7 @@ def _sha(words: _Words) -> None:
 
 def _from(words: _Words) -> None:
     if not words.left:
-        raise Wrong(said.usage(words.spec))
+        raise Wrong(said.usage(words.spec, words.start))
     word = words.left.pop(0)
     found = _FROM.fullmatch(word)
     if found is None:
@@ -156,7 +158,7 @@ def _from(words: _Words) -> None:
 
 def _tags(words: _Words) -> None:
     if len(words.left) < 2 or words.left[0].lower() != "to":
-        raise Wrong(said.usage(words.spec))
+        raise Wrong(said.usage(words.spec, words.start))
     tags = words.left[1:]
     for tag in tags:
         if not _TAG.fullmatch(tag):
@@ -169,7 +171,7 @@ def _topic(words: _Words) -> None:
         word = words.left.pop(0).removeprefix("/")
         spec = BY_NAME.get(lower(word))
         if spec is None:
-            raise Wrong(said.no_command(word, meant(word)))
+            raise Wrong(said.no_command(word, meant(word), words.start))
         words.options["command"] = spec.name
 
 

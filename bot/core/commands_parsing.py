@@ -15,6 +15,7 @@ from bot.core.commands import (
     Orders,
     Place,
     Refusal,
+    start_of,
 )
 from bot.core.commands_arguments import Wrong, read_arguments
 from bot.core.commands_lines import LONGEST, may_command, plain_lines
@@ -34,6 +35,11 @@ class Manners:
 
     bare: bool = True
     names: frozenset[str] = frozenset({PREFIX})
+
+    @property
+    def start(self) -> str:
+        """What commands begin with in texts for people."""
+        return start_of(bare=self.bare)
 
 
 def read_comment(
@@ -103,9 +109,9 @@ def _line(line: str, place: Place, manners: Manners) -> Command | Refusal | None
     verb, rest = found
     spec = BY_NAME.get(lower(verb))
     if spec is None:
-        return Refusal(line, said.no_command(verb, meant(verb)))
+        return Refusal(line, said.no_command(verb, meant(verb), manners.start))
     try:
-        return read_arguments(spec, rest, place, line)
+        return read_arguments(spec, rest, place, line, manners.start)
     except Wrong as wrong:
         return Refusal(line, str(wrong), spec.name)
 

@@ -112,5 +112,10 @@ class EventFacts:
     """Somebody approved this very commit of a fork, and the approval holds."""
 
     @property
+    def start(self) -> str:
+        """What commands begin with at the source."""
+        return self.central.sources[self.source].start
+
+    @property
     def by_hand(self) -> bool:
         return bool(self.only) or self.anyway

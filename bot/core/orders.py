@@ -186,7 +186,7 @@ def _held(here: Situation) -> Refuse | None:
     trusted for who pushed it (`forks: writers`): who comments is somebody else."""
     if not here.fork or (here.standing.approved_until or 0.0) > here.now:
         return None
-    return Refuse(answers.waits(here.sha, here.refused))
+    return Refuse(answers.waits(here.sha, here.refused, here.asker.start))
 
 
 def _retest(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
@@ -206,7 +206,7 @@ def _retest(_command: Command, here: Situation, images: tuple[ImageKey, ...]) ->
         return Ask(tuple(failed), again=True)
     if not views or any(claim.wish.get("mistakes") for claim in here.live):
         return Ask()
-    return Nothing(answers.nothing_failed(here.sha, tuple(views)))
+    return Nothing(answers.nothing_failed(here.sha, tuple(views), here.asker.start))
 
 
 def _cancel(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
@@ -230,7 +230,7 @@ def _approve(command: Command, here: Situation, _images: tuple[ImageKey, ...]) -
     asking = Asking(Sha(str(sha)) if sha else None, here.created_at, here.told_head)
     wrong = doubt(asking, here.sha, here.standing)
     if wrong is not None:
-        return Refuse(answers.approval_doubted(wrong, here.sha))
+        return Refuse(answers.approval_doubted(wrong, here.sha, here.asker.start))
     if here.person.id is None:
         return Refuse(answers.GHOST)
     return Approve(

@@ -197,7 +197,7 @@ def _settled(facts: EventFacts, ask: Asked, wish: ClaimWish, planned: Planned) -
         return replace(wish, nothing=_nothing(wish.skipped))
     if facts.trust is Trust.UNTRUSTED and not facts.approved:
         reason = f"; {facts.refused}" if facts.refused else ""
-        waiting = f"waiting for /ok-to-test {ask.sha}{reason}"
+        waiting = f"waiting for {facts.start}ok-to-test {ask.sha}{reason}"
         held = tuple(SkippedImage(one.image, waiting, one.required) for one in planned.images)
         return replace(wish, images=(), skipped=(*wish.skipped, *held), waiting=waiting)
     if facts.refused:

@@ -51,8 +51,9 @@ def tag_refused(tag: str, allowed: Sequence[str]) -> str | None:
     return f"the file of the default branch does not allow {tag}; it allows {', '.join(allowed)}"
 
 
-def promoted(done: Promotion) -> str:
-    """The answer, plain text: what is what now, and the line that takes it back."""
+def promoted(done: Promotion, start: str) -> str:
+    """The answer, plain text: what is what now, and the line that takes it back, which begins as
+    commands do at the source (`start`)."""
     lines = [f"{done.image}@{done.digest} (built from {done.sha[:12]}) is now also"]
     for name in done.names:
         for tag in done.tags:
@@ -62,7 +63,7 @@ def promoted(done: Promotion) -> str:
             lines.append(f"  {reference}  ({old})")
     first = {tag: done.before.get(f"{done.names[0]}:{tag}") for tag in done.tags}
     undo = [
-        f"/promote {done.image}@{was} to {tag}"
+        f"{start}promote {done.image}@{was} to {tag}"
         for tag, was in first.items()
         if was is not None and was != done.digest
     ]

@@ -39,18 +39,19 @@ def nothing_known(sha: Sha) -> str:
     return f"nothing is known of {sha[:12]} yet; try again in a moment"
 
 
-def waits(sha: Sha, refused: str | None) -> str:
+def waits(sha: Sha, refused: str | None, start: str) -> str:
+    """`start`, here and below: what commands begin with at the source."""
     if refused:
         return f"a fork's commit is never built here: {refused}"
     return (
         f"this commit of a fork waits for an approval; somebody with write access comments "
-        f"/ok-to-test {sha}"
+        f"{start}ok-to-test {sha}"
     )
 
 
-def nothing_failed(sha: Sha, images: Sequence[ImageKey]) -> str:
+def nothing_failed(sha: Sha, images: Sequence[ImageKey], start: str) -> str:
     names = ", ".join(images)
-    return f"nothing failed for {sha[:7]} ({names}); /build does it again"
+    return f"nothing failed for {sha[:7]} ({names}); {start}build does it again"
 
 
 def approved_already(sha: Sha) -> str:
@@ -61,8 +62,8 @@ def no_untrusted(refused: str) -> str:
     return f"{refused}, so there is nothing to approve"
 
 
-def approval_doubted(why: str, head: Sha) -> str:
-    return f"{why}. Read the commit, then paste: /ok-to-test {head}"
+def approval_doubted(why: str, head: Sha, start: str) -> str:
+    return f"{why}. Read the commit, then paste: {start}ok-to-test {head}"
 
 
 def required_image(image: ImageKey, need: Role, role: Role) -> str:
@@ -271,10 +272,9 @@ def settled(login: str) -> str:
     return f"Settled: a later command of {code(login)} was accepted."
 
 
-def help_table(specs: Sequence[Spec], *, bare: bool) -> str:
+def help_table(specs: Sequence[Spec], start: str) -> str:
     """A row for each command that somebody may use."""
-    start = "/" if bare else f"/{PREFIX} "
-    rows = [[f"`{start}{spec.usage.removeprefix('/')}`", spec.help] for spec in specs]
+    rows = [[f"`{spec.written(start)}`", spec.help] for spec in specs]
     return table(["command", "what it does"], rows)
 
 

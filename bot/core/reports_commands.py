@@ -1,4 +1,5 @@
-"""What people read when they command: why a line is refused, and the help."""
+"""What people read when they command: why a line is refused. `start`: what commands begin with at
+the source, so that what people read they can write."""
 
 from __future__ import annotations
 
@@ -17,9 +18,6 @@ OPEN_QUOTE: Final = "a quote is not closed"
 SHORT_SHA: Final = (
     "an approval names all 40 digits of the commit: a short id can be made to fit another commit"
 )
-NO_REVOKING: Final = (
-    "an approval ends by itself, with the next push and after 24 hours; /cancel stops what runs"
-)
 REF_ON_REQUEST: Final = "branch: and tag: are for comments on commits; here the head counts"
 ONE_REF: Final = "name one branch: or tag:"
 
@@ -29,7 +27,7 @@ _PLACES: Final = {
 }
 _IN_THE_FILE: Final = {
     "platform": "an image is built for the platform that its `platforms` in the file names",
-    "push-as": "tags come from `tags` in the file; /promote gives a built image more of them",
+    "push-as": "tags come from `tags` in the file; {start}promote gives a built image more of them",
     "pull": "bases are asked for anew with --no-cache",
 }
 
@@ -50,39 +48,44 @@ def too_many(limit: int, more: int) -> str:
     return f"a comment may hold {limit} commands; {rest}"
 
 
-def no_command(word: str, meant: str | None) -> str:
-    hint = f"did you mean /{meant}?" if meant else f"there are {', '.join(_bare(TABLE))}"
+def no_revoking(start: str) -> str:
+    return (
+        "an approval ends by itself, with the next push and after 24 hours; "
+        f"{start}cancel stops what runs"
+    )
+
+
+def no_command(word: str, meant: str | None, start: str) -> str:
+    known = ", ".join(f"{start}{spec.name}" for spec in TABLE)
+    hint = f"did you mean {start}{meant}?" if meant else f"there are {known}"
     return f"there is no command {show(word)}; {hint}"
 
 
-def _bare(specs: Sequence[Spec]) -> list[str]:
-    return [f"/{spec.name}" for spec in specs]
-
-
-def not_here(spec: Spec, place: Place) -> str:
+def not_here(spec: Spec, place: Place, start: str) -> str:
     where = " and ".join(_PLACES[one] for one in spec.places)
-    return f"/{spec.name} works on {where}, not on {_PLACES[place]}"
+    return f"{start}{spec.name} works on {where}, not on {_PLACES[place]}"
 
 
-def usage(spec: Spec) -> str:
-    return f"write {spec.usage}"
+def usage(spec: Spec, start: str) -> str:
+    return f"write {spec.written(start)}"
 
 
-def left_over(spec: Spec, word: str) -> str:
-    return f"{show(word)} is too much; {usage(spec)}"
+def left_over(spec: Spec, word: str, start: str) -> str:
+    return f"{show(word)} is too much; {usage(spec, start)}"
 
 
-def no_option(spec: Spec, name: str, value: str | None) -> str:
+def no_option(spec: Spec, name: str, value: str | None, start: str) -> str:
     known = [option.name for option in spec.options]
     if spec.name in _BUILDING and name.lower() in _IN_THE_FILE:
-        return f"/{spec.name} takes no --{name.lower()}: {_IN_THE_FILE[name.lower()]}"
+        why = _IN_THE_FILE[name.lower()].format(start=start)
+        return f"{start}{spec.name} takes no --{name.lower()}: {why}"
     if spec.name in _BUILDING and value is not None and not nearest(name, known):
         return (
             f"{show(name)} can't be set in a comment: build arguments are `args` in the file, so "
             "that a commit has one meaning"
         )
     takes = f"it takes {', '.join(f'--{one}' for one in known)}" if known else "it takes none"
-    return f"/{spec.name} has no option {show(name)}; {nearest(name, known) or takes}"
+    return f"{start}{spec.name} has no option {show(name)}; {nearest(name, known) or takes}"
 
 
 def takes_no_value(option: Option) -> str:
@@ -109,12 +112,12 @@ def no_image(word: str, images: Sequence[str]) -> str:
     return f"there is no image {show(word)}; {f'{hint} ' if hint else ''}there are {names}"
 
 
-def name_an_image(spec: Spec) -> str:
-    return f"name one image: {spec.usage}"
+def name_an_image(spec: Spec, start: str) -> str:
+    return f"name one image: {spec.written(start)}"
 
 
-def no_glob(spec: Spec) -> str:
-    return f"/{spec.name} takes one image by its name, no pattern"
+def no_glob(spec: Spec, start: str) -> str:
+    return f"{start}{spec.name} takes one image by its name, no pattern"
 
 
 def no_sha(word: str) -> str:
@@ -132,11 +135,11 @@ def no_tag(word: str) -> str:
     return f"{show(word)} is no tag: letters, digits, _ . and -, at most 128"
 
 
-def role_needed(spec: Spec, need: Role, role: Role, *, author: bool) -> str:
+def role_needed(spec: Spec, need: Role, role: Role, start: str, *, author: bool) -> str:
     """Why somebody may not. `need`: after the administrator's table."""
     own = " or be the author of the request" if author else ""
     have = "no access" if role is Role.NONE else f"{role} access"
-    return f"/{spec.name} needs {need} access{own}; you have {have}"
+    return f"{start}{spec.name} needs {need} access{own}; you have {have}"
 
 
 def too_old(limit: float) -> str:

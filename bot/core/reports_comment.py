@@ -45,10 +45,12 @@ class Comment:
 @dataclass(frozen=True, slots=True)
 class Material:
     """What a comment is made of besides the claim. `logs`: last lines of builds that failed;
-    `url`: the bot's public address, without a slash at the end."""
+    `url`: the bot's public address, without a slash at the end; `start`: what commands begin with
+    at the source."""
 
     states: Mapping[ImageKey, ImageState]
     url: str
+    start: str = "/"
     measured: Mapping[BuildId, Measured] = field(default_factory=dict)
     logs: Mapping[BuildId, Sequence[str]] = field(default_factory=dict)
 
@@ -103,7 +105,7 @@ def _body(claim: ClaimLike, states: Sequence[ImageState], made: Material) -> str
         effect_text(claim),
         _not_built(claim),
         _commands(states, views),
-        f"{link('why', page)} each image was built or not · `/help`",
+        f"{link('why', page)} each image was built or not · `{made.start}help`",
     ]
     return fitting(parts, BODY, f"The rest is on {link('the page of this report', page)}.")
 

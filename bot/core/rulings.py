@@ -189,7 +189,8 @@ def _trust(facts: EventFacts) -> Ruling:
     if facts.approved:
         text = f"untrusted: the commit of a fork, which was approved{reason}"
         return Ruling("trust", not facts.refused, text)
-    return Ruling("trust", False, f"untrusted: the commit of a fork waits for /ok-to-test{reason}")
+    text = f"untrusted: the commit of a fork waits for {facts.start}ok-to-test{reason}"
+    return Ruling("trust", False, text)
 
 
 def _mode(facts: EventFacts) -> Ruling | None:
