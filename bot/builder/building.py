@@ -207,7 +207,11 @@ def read_limited(path: Path) -> str:
 
 
 def memory_kills() -> int:
-    """How often this machine's kernel killed for lack of memory so far; 0 where it doesn't tell."""
+    """How often this machine's kernel killed for lack of memory so far; 0 where it doesn't tell.
+
+    The machine's, for want of a nearer one: cgroup version 1 counts a kill in the step's own group
+    alone, which is gone with the step, and a builder in a pod sees its own container's group only.
+    """
     try:
         text = Path("/proc/vmstat").read_text()
     except OSError:

@@ -20,7 +20,8 @@ from bot.builder.progress import Vertex
 class Evidence:
     """`text`: the client's own last words; `last_lines`: the failed step's, redacted, for people.
 
-    `killed`: processes that the kernel ended for lack of memory meanwhile, on this machine.
+    `killed`: processes that the kernel ended for lack of memory meanwhile, anywhere on this
+    machine: whose they were it doesn't say.
     """
 
     vertices: Sequence[Vertex]
@@ -151,9 +152,10 @@ def _exited(case: _Case) -> BuildFailed | None:
     said = f"\n{case.evidence.last_lines}" if case.evidence.last_lines else ""
     killed = code is not None and code[1] == "137" and case.evidence.killed > 0
     if killed or _NO_MEMORY.search(case.error):
+        why = "was killed, most likely for" if killed else "was killed for"
         return BuildFailed(
             BuildClass.OUT_OF_MEMORY,
-            f"`{_short(case.instruction)}` was killed for lack of memory: raise "
+            f"`{_short(case.instruction)}` {why} lack of memory: raise "
             f"`resources.memory` or let the step need less{said}",
             case.place,
         )

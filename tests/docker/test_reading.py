@@ -19,6 +19,7 @@ from bot.builder.clients import Client, Kind
 from bot.builder.commands import build_call
 from bot.builder.daemon import DaemonFacts
 from bot.builder.dockerfile import Step, instruction_of, instructions, parse_step, read_stages
+from bot.builder.failures import Evidence, classify
 from bot.builder.outcome import LIMIT, BuildFailed, Position, Result, encode, write
 from bot.builder.processes import Command, run
 from bot.builder.progress import Plain, Vertex
@@ -251,3 +252,28 @@ def test_a_child_leaves_no_grandchild(tmp_path: Path) -> None:
     assert caught.value.kind is BuildClass.TIMEOUT
     stat = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
     assert not stat.exists() or ") Z" in stat.read_text()
+
+
+@pytest.mark.parametrize(
+    ("ended", "killed", "kind", "words"),
+    [
+        ("exit code: 137", 0, BuildClass.STEP, "exit 137"),
+        ("exit code: 1", 1, BuildClass.STEP, "exit 1"),
+        ("exit code: 137", 1, BuildClass.OUT_OF_MEMORY, "killed, most likely for lack of memory"),
+        (
+            "exit code: 137: cannot allocate memory",
+            0,
+            BuildClass.OUT_OF_MEMORY,
+            "was killed for lack of memory",
+        ),
+    ],
+)
+def test_what_a_step_died_of_is_said_as_surely_as_it_is_known(
+    ended: str, killed: int, kind: BuildClass, words: str
+) -> None:
+    error = f'process "/bin/sh -c make" did not complete successfully: {ended}'
+    step = Vertex(1, "[2/2] RUN make", error=error)
+    stages = read_stages("FROM a\nRUN make\n", {})
+    failure = classify(Evidence([step], error, 1, "Dockerfile", stages, killed=killed))
+    assert failure.kind is kind
+    assert words in failure.message
