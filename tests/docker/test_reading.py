@@ -27,6 +27,7 @@ from bot.builder.recipe import parse
 from bot.builder.records import Records
 from bot.builder.redaction import Redactor, forms
 from bot.builder.tree import Inputs
+from tests.executor.bench import eventually
 
 RECIPE: dict[str, Any] = {
     "version": 1,
@@ -251,7 +252,14 @@ def test_a_child_leaves_no_grandchild(tmp_path: Path) -> None:
         run(command, Budget(60), silence=0.3)
     assert caught.value.kind is BuildClass.TIMEOUT
     stat = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
-    assert not stat.exists() or ") Z" in stat.read_text()
+    eventually(lambda: _ended(stat))  # it was killed, which a busy machine lets it notice later
+
+
+def _ended(stat: Path) -> bool:
+    try:
+        return ") Z" in stat.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.mark.parametrize(
