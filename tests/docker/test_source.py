@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.git_http import git
+from tests.cluster.pki import Authority
+from tests.docker.git_http import GitServer, git
 from tests.docker.site import DEBIAN_DOCKER, Site, on
+from tests.docker.tunnel import Tunnel
 
 pytestmark = on(DEBIAN_DOCKER)  # the daemon plays no part
 TOKEN = "tok-4d3a-very-secret"
@@ -40,6 +42,29 @@ def test_a_private_repository(site: Site, tmp_path: Path) -> None:
     held = [file for file in Path(recipe["workdir"]).rglob("*") if file.is_file()]
     assert not [file for file in held if TOKEN.encode() in file.read_bytes()]
     assert TOKEN.encode() not in ended.stdout + ended.stderr
+
+
+def test_a_host_behind_proxy_and_private_ca(site: Site, tmp_path: Path) -> None:
+    """What a recipe says of its source is all that git needs; nothing of it is a step's."""
+    repository = site.repository()
+    sha = repository.commit({"Dockerfile": f"FROM {site.base}\nRUN env # {repository.name}\n"})
+    authority = Authority(tmp_path / "pki")
+    pair = authority.issue("git", "git", hosts=["git.test"])
+    with (
+        GitServer(site.git.root, (pair.certificate, pair.key)) as server,
+        Tunnel(server.host) as tunnel,
+    ):
+        source = {"url": f"https://git.test/{repository.name}", "proxy": tunnel.url}
+        limits = {"network_waits": [0.1]}
+        refused = site.build(repository, sha, push=None, source=source, limits=limits)
+        source["ca_file"] = str(authority.certificate)
+        ended = site.build(repository, sha, push=None, source=source)
+    assert refused.kind == "fetch-network", refused.result
+    assert "certificate" in refused.result["message"]
+    assert ended.kind == "succeeded", ended.result
+    assert set(tunnel.asked) == {"git.test:443"}
+    assert "PATH=" in ended.log
+    assert "proxy" not in ended.log.lower()
 
 
 def test_a_commit_that_is_gone(site: Site) -> None:
