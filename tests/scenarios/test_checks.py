@@ -16,9 +16,9 @@ from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.model import CheckRun
-from tests.fakes.githost.stage import APP_PERMISSIONS
+from tests.scenarios.apps import check_runs, use_app
 from tests.scenarios.test_reruns import rerun
-from tests.scenarios.world import FILES, ONE_IMAGE, SOURCE, World, opened
+from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
 
 BROKEN = Fail(
     OutcomeClass.STEP, "RUN npm ci failed (exit 1)", Place("services/api/Dockerfile", 17, "RUN")
@@ -47,14 +47,7 @@ def keys() -> tuple[str, str]:
 @pytest.fixture
 def world(tmp_path: Path, keys: tuple[str, str]) -> Iterator[World]:
     with opened(HostKind.GITHUB, tmp_path) as made:
-        app = made.host.create_app(keys[1], APP_PERMISSIONS)
-        made.host.install(app, made.repository)
-        key = tmp_path / "app.pem"
-        key.write_text(keys[0])
-        source = dict(made.config["sources"][SOURCE])
-        del source["token-file"]
-        source["app"] = {"id": str(app.id), "private-key-file": str(key)}
-        made.configure(sources={SOURCE: source | {"reports": "checks"}})
+        use_app(made, keys)
         made.executor = Talkative(made.clock, made.images.push)
         made.restart()
         yield made
@@ -66,13 +59,8 @@ def said(world: World, *records: dict[str, object]) -> None:
     world.executor.said = list(records)
 
 
-def runs(world: World, sha: str, context: str = "") -> list[CheckRun]:
-    name = f"pushwright{context}"
-    return [run for run in world.repository.checks if (run.sha, run.name) == (sha, name)]
-
-
 def run(world: World, sha: str, context: str = "") -> CheckRun:
-    (found,) = runs(world, sha, context)
+    (found,) = check_runs(world, sha, context)
     return found
 
 
@@ -173,13 +161,13 @@ def test_rerun_is_a_run_of_its_own_and_the_aggregate_goes_back(world: World) -> 
     world.executor.usual = Hold()
     rerun(world, sha, "pushwright/api")
     world.run(30)
-    assert [one.conclusion for one in runs(world, sha, "/api")] == ["failure", None]
+    assert [one.conclusion for one in check_runs(world, sha, "/api")] == ["failure", None]
     assert run(world, sha).status == "queued"
     world.executor.end("api")
     world.run()
-    assert [one.conclusion for one in runs(world, sha, "/api")] == ["failure", "success"]
+    assert [one.conclusion for one in check_runs(world, sha, "/api")] == ["failure", "success"]
     assert run(world, sha).conclusion == "success"
-    assert len(runs(world, sha, "/web")) == 1
+    assert len(check_runs(world, sha, "/web")) == 1
 
 
 def test_writes_are_no_more_than_those_of_statuses(world: World) -> None:

@@ -27,17 +27,27 @@ def kind() -> HostKind:
 
 
 def rerun(world: World, sha: str, check: str) -> None:
+    """The button of one check."""
+    run = {"head_sha": sha, "name": check, "external_id": "", "check_suite": None}
+    asked_again(world, "check_run", run)
+
+
+def rerun_suite(world: World, sha: str) -> None:
+    """The button for all checks of a commit."""
+    asked_again(world, "check_suite", {"head_sha": sha, "head_branch": "main"})
+
+
+def asked_again(world: World, event: str, what: dict[str, Any]) -> None:
     repository = world.repository
     for hook in repository.hooks:
-        hook.events = (*hook.events, "check_run")
+        hook.events = (*hook.events, event)
     owner, _, name = repository.path.partition("/")
-    run = {"head_sha": sha, "name": check, "external_id": "", "check_suite": None}
     world.host.hooks.send(
         repository,
-        "check_run",
+        event,
         {
             "action": "rerequested",
-            "check_run": run,
+            event: what,
             "repository": {
                 "id": repository.id,
                 "name": name,

@@ -1,0 +1,136 @@
+"""Check runs where it gets crowded: many builds at once, a host that is away, the merge queue, and
+the button that runs a whole suite again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.core.builds import OutcomeClass
+from bot.core.ids import HostKind
+from tests.fakes.executor_memory import Fail, Hold
+from tests.fakes.githost.github_apps import key_pair
+from tests.scenarios.apps import check_runs, use_app
+from tests.scenarios.test_burst import BRANCHES, HOURLY, IMAGES, POINTS, WRITES, files, play
+from tests.scenarios.test_merge_queue import queue, queued
+from tests.scenarios.test_reruns import rerun_suite
+from tests.scenarios.world import FILES, World, opened
+
+CHECKS = "/check-runs"
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[str, str]:
+    return key_pair()
+
+
+@pytest.fixture
+def world(tmp_path: Path, keys: tuple[str, str]) -> Iterator[World]:
+    with opened(HostKind.GITHUB, tmp_path) as made:
+        use_app(made, keys)
+        yield made
+        assert made.repository.statuses == [], "by check runs alone"
+
+
+def writes(world: World) -> list[int]:
+    """What the host answered to each."""
+    return [r.status for verb in ("POST", "PATCH") for r in world.host.calls(verb, CHECKS)]
+
+
+def concluded(world: World) -> Counter[tuple[str, str, str | None]]:
+    """(commit, name, conclusion) of the runs that ended, with how many there are."""
+    ended = [run for run in world.repository.checks if run.status == "completed"]
+    return Counter((run.sha, run.name, run.conclusion) for run in ended)
+
+
+def wanted(shas: list[str], images: int) -> Counter[tuple[str, str, str | None]]:
+    names = [*(f"pushwright/i{number:02}" for number in range(images)), "pushwright"]
+    return Counter((sha, name, "success") for sha in shas for name in names)
+
+
+@pytest.mark.timeout(600)
+def test_two_hundred_builds_at_once_are_reported_within_the_limits(world: World) -> None:
+    world.configure(limits={"builds": 200, "builds-per-repository": 200})
+    world.executor.usual = Hold()
+    shas: list[str] = [world.push(files(), branch) for branch in BRANCHES]
+    world.run(30)
+    assert len(world.runs()) == IMAGES * len(BRANCHES)
+    world.configure(pace="1s")
+    limits = world.host.limits
+    limits.writes, limits.hourly, limits.points = WRITES, HOURLY, POINTS
+    before = len(writes(world))
+    for number in range(IMAGES):
+        world.executor.end(f"i{number:02}")
+    began = world.clock.now()
+    while concluded(world) != wanted(shas, IMAGES):
+        play(world, 5.0, 1.0)
+        assert world.clock.now() - began < 300, "five minutes are enough"
+    world.clock.turn(60)
+    world.settle()  # what was written is read back
+    assert concluded(world) == wanted(shas, IMAGES)
+    assert len(world.repository.checks) == (IMAGES + 1) * len(BRANCHES), "none is made twice"
+    told = writes(world)[before:]
+    assert set(writes(world)) <= {200, 201}, "nothing was refused"
+    # The end of each image once; of each aggregate its end and its table.
+    assert len(told) <= (IMAGES + 2) * len(BRANCHES)
+
+
+def test_an_hour_of_outage_is_made_good_within_five_minutes(world: World) -> None:
+    images = 20
+    world.executor.usual = Hold()
+    world.configure(limits={"builds": 200, "builds-per-repository": 200})
+    sha = world.push(files(images))
+    world.run(30)
+    world.configure(pace="1s")
+    world.host.faults.outage = True
+    for number in range(images):
+        world.executor.end(f"i{number:02}")
+    play(world, 3600, 20.0)
+    assert not concluded(world)
+    world.host.faults.clear()
+    play(world, 300, 1.0)
+    assert concluded(world) == wanted([sha], images)
+    assert len(world.repository.checks) == images + 1, "the runs of before are the ones that end"
+
+
+def test_a_commit_of_the_merge_queue_has_the_checks_that_it_waits_for(world: World) -> None:
+    world.push(FILES)
+    world.run()
+    ref, sha = queued(world)
+    queue(world, "checks_requested", ref, sha)
+    world.run()
+    for context in ("", "/api"):
+        (run,) = check_runs(world, sha, context)
+        assert run.conclusion == "success"
+    assert "built, not pushed" in (check_runs(world, sha, "/api")[0].title or "")
+    assert set(world.tags("api")) == {"main"}, "and no name is moved"
+
+
+def test_what_leaves_the_merge_queue_is_cancelled(world: World) -> None:
+    world.push(FILES)
+    world.run()
+    world.executor.usual = Hold()
+    ref, sha = queued(world)
+    queue(world, "checks_requested", ref, sha)
+    world.run(20)
+    assert check_runs(world, sha)[0].conclusion is None
+    queue(world, "destroyed", ref, sha, reason="dequeued")
+    world.run()
+    (run,) = check_runs(world, sha)
+    assert run.conclusion == "cancelled"
+    assert "left the merge queue" in (run.title or "")
+
+
+def test_running_the_suite_again_builds_what_failed(world: World) -> None:
+    world.executor.next("api", Fail(OutcomeClass.STEP, "RUN curl failed (exit 7)"))
+    sha = world.push(FILES)
+    world.run()
+    assert check_runs(world, sha)[-1].conclusion == "failure"
+    rerun_suite(world, sha)
+    world.run()
+    assert (world.ran("api"), world.ran("web")) == ([sha, sha], [sha])
+    assert [run.conclusion for run in check_runs(world, sha, "/api")] == ["failure", "success"]
+    assert check_runs(world, sha)[-1].conclusion == "success"
