@@ -99,8 +99,8 @@ class StatusWriter:
 
     def step(self) -> bool:
         gap, now = self._ports.central().pace_seconds, self._ports.clock.now()
-        # Where writes keep their distance a second one would only be put back.
-        due = self._ports.store.due_statuses(now, LEASE, 1 if gap > 0 else 8, gap)
+        # One by one: what the host says to it (not before then) holds for the next as well.
+        due = self._ports.store.due_statuses(now, LEASE, 1, gap)
         for wanted in due:
             if not wanted.checking:
                 self._free_at = now + (wanted.wait or gap)
