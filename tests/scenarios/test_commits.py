@@ -17,9 +17,10 @@ from bot.reporting import StatusWriter
 from tests.fakes.executor_memory import Hold
 from tests.scenarios.world import ONE_IMAGE, World, opened
 
-END_TO_STATUS = 15
+END_TO_STATUS = 16
 """Due and moved, twice: to its tags and to its end; two renderings with what they take up; what is
-due to be written and each thing written: two tags, two statuses; the attempt that is forgotten."""
+due to be written and each thing written: two tags at once, two statuses one by one; the attempt
+that is forgotten."""
 
 
 @contextmanager
