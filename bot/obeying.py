@@ -233,7 +233,7 @@ def _replies(heard: Heard, good: Sequence[Done], wrong: Sequence[Refusal]) -> tu
     """One comment of ours at most. Refusals alone stand in one place for each person, so that a
     stranger can't make us fill a conversation."""
     sections = [one.act.text for one in good if isinstance(one.act, Answer | Promoted)]
-    mark = _answer_mark(heard) if sections or heard.place is Place.COMMIT else _refused_mark(heard)
+    mark = _answer_mark(heard) if sections else _refused_mark(heard)
     if wrong:
         sections.append(answers.refusals(wrong))
     return (_reply(heard, mark, sections),) if sections else ()
@@ -249,7 +249,9 @@ def _answer_mark(heard: Heard) -> str:
 
 
 def _refused_mark(heard: Heard) -> str:
-    return f"refused:{heard.event.author.id}"
+    person, sha = heard.event.author.id, heard.spot.sha
+    # Comments on commits are known by their marker alone, whichever commit they stand on.
+    return f"refused:{person}" if sha is None else f"refused:{person}:{sha[:12]}"
 
 
 def _settled(heard: Heard) -> str:

@@ -155,7 +155,8 @@ class GitHost(Protocol):
         the conversation is locked. NotFound: the comment is gone."""
 
     def comment_on_commit(self, repository: Repository, sha: Sha, marker: str, body: str) -> None:
-        """Makes the comment unless one of ours with the marker is there."""
+        """Makes the comment; one of ours with the marker is edited, where we may, and else left as
+        it is."""
 
     def clone_credential(self, repository: Repository) -> CloneCredential | None:
         """Read-only and short-lived where the host allows; None where none is needed."""

@@ -68,6 +68,14 @@ def made(tmp_path: Path, keys: tuple[str, str]) -> Iterator[AppStage]:
         hosts.close()
 
 
+def test_a_comment_on_a_commit_stays_as_it_is_without_the_right_to_edit(made: AppStage) -> None:
+    """Contents: write, which an App is seldom given."""
+    stage, marker = made.stage, "<!-- pushwright:refused:7:abc -->"
+    for text in ("one", "two"):
+        made.client.comment_on_commit(stage.repository, stage.first, marker, f"{marker}\n{text}")
+    assert [one.body for one in stage.fake.comments.values()] == [f"{marker}\none"]
+
+
 def test_everything_that_a_token_can(made: AppStage) -> None:
     stage, client = made.stage, made.client
     repository = stage.repository

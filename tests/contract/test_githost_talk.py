@@ -117,7 +117,8 @@ def test_a_comment_on_a_commit_is_made_once(played: Stage) -> None:
     for text in ("one", "two"):
         client.comment_on_commit(repository, sha, MARKER, f"{MARKER}\n{text}")
     made = [comment for comment in played.fake.comments.values() if comment.id != trap.id]
-    assert [(one.body, one.sha) for one in made] == [(f"{MARKER}\none", sha)]
+    assert [(one.body, one.sha) for one in made] == [(f"{MARKER}\ntwo", sha)]
+    assert trap.body == f"{MARKER}\ntrap"
 
 
 def test_a_comment_on_a_commit_that_is_gone(played: Stage) -> None:

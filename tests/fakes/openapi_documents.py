@@ -48,6 +48,7 @@ _NEEDED = (
     "/repos/{owner}/{repo}/check-runs",
     "/repos/{owner}/{repo}/check-runs/{check_run_id}",
     "/repos/{owner}/{repo}/collaborators/{username}/permission",
+    "/repos/{owner}/{repo}/comments/{comment_id}",
     "/repos/{owner}/{repo}/comments/{comment_id}/reactions",
     "/repos/{owner}/{repo}/commits/{commit_sha}/comments",
     "/repos/{owner}/{repo}/commits/{ref}/check-runs",
@@ -181,7 +182,9 @@ def _github(asked: Asked) -> str | None:
     return known.wrong(asked.method, path, asked.query, asked.body)
 
 
-_UNLISTED = re.compile(r"/projects(/[^/]+/repository/(merge_base|commits/[0-9a-f]+/discussions))?")
+_UNLISTED = re.compile(
+    r"/projects(/[^/]+/repository/(merge_base|commits/[0-9a-f]+/discussions.*))?"
+)
 """Documented at docs.gitlab.com, and not among the operations of the OpenAPI file; the table of
 parameters holds them all the same. https://docs.gitlab.com/api/discussions/#commits"""
 

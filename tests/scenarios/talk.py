@@ -68,6 +68,15 @@ class Talk:
         assert all(body.startswith("<!-- pushwright:") for body in found)
         return [body.partition("\n")[2] for body in found]
 
+    def refusal(self, sha: str, by: str) -> str:
+        """What the bot's one comment on the commit says of that person's refusals; "": none."""
+        start = f"<!-- pushwright:refused:{self.world.host.person(by).id}:"
+        said = self.world.host.all_comments(self.world.repository)
+        own = [one.body for one in said if one.author.login == BOT and one.sha == sha]
+        found = [body.partition("\n")[2] for body in own if body.startswith(start)]
+        assert len(found) <= 1
+        return found[0] if found else ""
+
     def fork_request(
         self, branch: str = "topic", by: str = "mallory"
     ) -> tuple[FakeRepository, Request]:

@@ -333,7 +333,26 @@ def test_a_comment_on_a_commit_builds_its_tag(talk: Talk, world: World) -> None:
 
 def _answer(talk: Talk, line: str, sha: str) -> str:
     talk.say(line, sha=sha)
-    return talk.replies()[-1]
+    return talk.refusal(sha, "ada")
+
+
+def test_refusals_on_a_commit_stand_in_one_place_for_each_person(talk: Talk, world: World) -> None:
+    sha = world.push(FILES)
+    world.run()
+    for count in range(1, 6):
+        talk.say(f"/build api{count}", sha=sha, by="rita")
+    assert len(talk.replies()) == 1
+    assert "/build api5\n" in talk.refusal(sha, "rita")
+    assert "/build needs write access" in talk.refusal(sha, "rita")
+    talk.say("/build nope", sha=sha)
+    assert len(talk.replies()) == 2
+    later = world.push(CHANGE)
+    world.run()
+    talk.say("/build api", sha=later, by="rita")
+    assert "/build api\n" in talk.refusal(later, "rita")
+    assert "/build api5\n" in talk.refusal(sha, "rita"), "each commit has its own"
+    talk.say("/status", sha=later, by="rita")
+    assert talk.refusal(later, "rita") == "Settled: a later command of `rita` was accepted."
 
 
 def test_a_commit_that_is_no_head_any_more(talk: Talk, world: World) -> None:

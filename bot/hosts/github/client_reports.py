@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from bot.core.conversation import Reaction, Spot
@@ -116,6 +117,11 @@ class GitHubReports:
         return True
 
     def comment_on_commit(self, selector: str, sha: Sha, marker: str, body: str) -> None:
-        path = f"/commits/{sha}/comments"
-        if self._own(selector, path, marker) is None:
-            self._access.ask("POST", selector, path, body=fitting(body, _BODY))
+        path, text = f"/commits/{sha}/comments", fitting(body, _BODY)
+        own = self._own(selector, path, marker)
+        if own is None:
+            self._access.ask("POST", selector, path, body=text)
+            return
+        # Takes Contents: write, which few Apps have; what stands there then stays.
+        with suppress(Forbidden):
+            self._access.ask("PATCH", selector, f"/comments/{own}", body=text)

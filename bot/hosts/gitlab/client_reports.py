@@ -214,11 +214,16 @@ class GitLabReports:
     def comment_on_commit(self, project: str, sha: Sha, marker: str, body: str) -> None:
         path = f"{project}/repository/commits/{sha}/discussions"
 
-        def ours(discussion: Fields) -> bool:
-            return any(self._marked(note, marker) for note in discussion.items("notes"))
+        def ours(discussion: Fields) -> str | None:
+            own = (n.number("id") for n in discussion.items("notes") if self._marked(n, marker))
+            note = next(own, None)
+            return f"{discussion.text('id')}/notes/{note}" if note is not None else None
 
-        if not any(self._requests.every(path, ours)[0]):
+        known = next((one for one in self._requests.every(path, ours)[0] if one), None)
+        if known is None:
             self._requests.ask("post", path, body=fitting(body, _NOTE))
+        else:
+            self._requests.ask("put", f"{path}/{known}", body=fitting(body, _NOTE))
 
     def _own_id(self) -> int:
         if self._me is None:

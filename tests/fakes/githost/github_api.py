@@ -35,6 +35,7 @@ _PERMISSIONS = (
     ("POST", "/issues/comments/{number}/reactions", "issues:write", "read"),
     ("PATCH", "/issues/comments", "issues:write", "read"),
     ("POST", "/comments/{number}/reactions", "contents:write", "read"),
+    ("PATCH", "/comments/{number}", "contents:write", "read"),
     ("POST", "/commits/{sha}/comments", "contents:read", "read"),
     ("GET", "/issues/", "issues:read", "read"),
     ("GET", "/pulls", "pull_requests:read", "read"),

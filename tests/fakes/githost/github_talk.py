@@ -36,6 +36,7 @@ class Talk:
             Route("PATCH", "/issues/comments/{number}", self.edit),
             Route("POST", "/issues/comments/{number}/reactions", self.react),
             Route("POST", "/comments/{number}/reactions", self.react),
+            Route("PATCH", "/comments/{number}", self.edit),
             Route("GET", "/commits/{sha}/comments", self.commit_comments),
             Route("POST", "/commits/{sha}/comments", self.comment_commit),
             Route("GET", "/collaborators/{login}/permission", self.permission),
@@ -127,6 +128,8 @@ class Talk:
 
     def edit(self, asked: Asked, repository: Repository, token: Token, number: str) -> Answer:
         comment = _comment(repository, number)
+        if (comment.number is None) == ("/issues/" in asked.path):
+            raise Refused(404, "Not Found")
         if comment.author is not token.person:
             raise Refused(403, "Resource not accessible by integration")
         with self.world.changing():

@@ -54,6 +54,11 @@ class GitLabApi:
             ),
             Route("GET", project + "/repository/commits/{sha}/discussions", self._discussions),
             Route("POST", project + "/repository/commits/{sha}/discussions", self._discuss),
+            Route(
+                "PUT",
+                project + "/repository/commits/{sha}/discussions/{discussion}/notes/{note}",
+                self._rewrite,
+            ),
             Route("GET", project + "/members/all/{number}", self._member),
             *Webhooks(world, hooks, self._need).routes(),
         )
@@ -308,6 +313,24 @@ class GitLabApi:
         made = Comment(number, None, token.person, _body(asked), now, sha)
         project.comments[made.id] = made
         return Answer.of(self._discussion(project, made), 201)
+
+    def _rewrite(
+        self,
+        asked: Asked,
+        token: Token,
+        project: Repository,
+        sha: str,
+        discussion: str,
+        note: str,
+    ) -> Answer:
+        comment = project.comments.get(int(note))
+        if comment is None or comment.sha != sha or discussion != f"{comment.id:040x}":
+            raise Refused(404, {"message": "404 Note Not Found"})
+        if comment.author is not token.person:
+            raise Refused(403, {"message": "403 Forbidden"})
+        comment.body = _body(asked)
+        comment.edited += 1
+        return Answer.of(self._shapes.note(project, comment))
 
     def _discussion(self, project: Repository, row: Comment) -> Json:
         shown = self._shapes.note(project, row)

@@ -141,6 +141,12 @@ REQUESTS = (
         body={"body": SOME, "created_at": SOME, "position": ANY},
         required=frozenset({"body"}),
     ),
+    Documented(
+        "PUT",
+        _REPOSITORY + "/commits/{sha}/discussions/{discussion}/notes/{note}",
+        body={"body": SOME},
+        required=frozenset({"body"}),
+    ),
     Documented("GET", _PROJECT + "/members/all/{user}"),
     Documented("GET", "/personal_access_tokens/self"),
     Documented("GET", _HOOKS, PAGES),
