@@ -122,6 +122,7 @@ CASES = [
     Case("builder creating", _blocked("PodInitializing", who="docker"), "pending", "pulling the builder image"),  # noqa: E501
     Case("pulling event", CREATING, "pending", "pulling the dockerd image", events=(_event("Pulling", "", "spec.initContainers{dind}"),)),  # noqa: E501
     Case("mount event", CREATING, "pending", 'secret "npm" not found', events=(_event("FailedMount", 'MountVolume.SetUp failed: secret "npm" not found'), _event("Scheduled", ""))),  # noqa: E501
+    Case("mount event, whose volume has a long name", CREATING, "pending", 'waiting for a volume: secret "b" not found', events=(_event("FailedMount", 'MountVolume.SetUp failed for volume "a-volume" : secret "b" not found'),)),  # noqa: E501
     Case("sandbox event", CREATING, "pending", "can't start the pod", events=(_event("FailedCreatePodSandBox", "cni"),)),  # noqa: E501
     Case("pull error", _blocked("ErrImagePull", "429 Too Many Requests"), "pending", "dockerd image can't be pulled"),  # noqa: E501
     Case("pull back-off", _blocked("ImagePullBackOff", 'Back-off pulling "x"', "docker"), "pending", "builder image can't be pulled"),  # noqa: E501

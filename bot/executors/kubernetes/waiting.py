@@ -14,6 +14,7 @@ _MAKE = frozenset({"CreateContainerError", "RunContainerError", "CrashLoopBackOf
 _NEVER = frozenset({"InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 _ITEM = re.compile(r"^(\d+) (.+)$")
+_MOUNT = re.compile(r'^MountVolume\.\w+ failed for volume "[^"]*"(?: \(.*?\))? ?: ')
 _FILTERS = (
     (re.compile(r"Insufficient (\S+)"), r"insufficient \1"),
     (re.compile(r".*node affinity/selector.*"), "no node has the labels that builds need"),
@@ -112,7 +113,8 @@ def _event(events: Sequence[Mapping[str, object]]) -> str:
                 which = "the builder image" if "{docker}" in field else "the dockerd image"
                 return f"pulling {which}"
             case "FailedMount" | "FailedAttachVolume":
-                return f"waiting for a volume: {said}"
+                # What is missing stands at its end, and a status holds 140 characters.
+                return f"waiting for a volume: {_MOUNT.sub('', said)}"
             case "FailedCreatePodSandBox" | "NetworkNotReady":
                 return f"the node can't start the pod: {said}"
     return ""

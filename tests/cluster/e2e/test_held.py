@@ -117,7 +117,7 @@ def test_a_secret_that_comes_late_ends_the_wait(secrets: tuple[Begun, Begun]) ->
 def test_a_secret_that_does_not_come_is_named_in_the_status(secrets: tuple[Begun, Begun]) -> None:
     project, sha = secrets[1]
     # The event is asked for after 15 s, and a waiting text is renewed once a minute.
-    status = project.wait_text(sha, "waiting for a volume", timeout=180)
+    status = project.wait_text(sha, 'waiting for a volume: secret "b" not found', timeout=180)
     assert status.state == "pending"
 
 
