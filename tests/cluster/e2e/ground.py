@@ -101,6 +101,19 @@ class Ground:
         return found
 
 
+def memory_limit(process: Path) -> int:
+    """Bytes that the kernel lets it have, whichever of the cgroups above it says so. `process` is
+    its folder below /proc."""
+    lines = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
+    (name,) = [path for _, controllers, path in lines if controllers == "memory"] or [lines[-1][2]]
+    top, file = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+    if not top.exists():
+        top, file = top.parent, "memory.max"
+    found = [top / name.lstrip("/"), *(top / name.lstrip("/")).parents]
+    told = [(folder / file).read_text().strip() for folder in found if (folder / file).exists()]
+    return min(int(one) for one in told if one != "max")
+
+
 def _address(told: str) -> str:
     """`0100D50A:01BB` of /proc/net/tcp is 10.213.0.1:443 on a little-endian machine."""
     address, _, port = told.partition(":")

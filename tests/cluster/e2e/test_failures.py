@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cluster.e2e.bot import RESOURCES, Bot
+from tests.cluster.e2e.ground import memory_limit
 from tests.cluster.e2e.project import Project, new_project
 
 pytestmark = pytest.mark.timeout(300)
@@ -30,10 +31,16 @@ def filling(module_bot: NewBot) -> tuple[Project, str]:
 
 
 def test_a_step_that_takes_too_much_memory(own_bot: NewBot, dockerd: str) -> None:
-    """The kernel ends it at the build's limit, and dockerd lives to tell."""
+    """Inside of its pod the kernel ends it at the build's limit, and dockerd lives to tell."""
     bot = own_bot(dockerd, kubernetes={"resources": {**RESOURCES, "memory": "128Mi"}})
     project = new_project(bot)
-    sha = project.push(running(bot, "tail /dev/zero"))
+    gate = bot.ground.gate()
+    sha = project.push(running(bot, f"{gate.step}; tail /dev/zero"))
+    gate.reached()
+    inside = bot.ground.processes(bot.wait_for_pod(sha), gate.step)
+    assert inside, "the step runs outside of its pod"
+    assert {memory_limit(process) for process in inside} == {128 << 20}
+    gate.open()
     status = project.wait(sha, "failure", project.context)
     assert "out of memory" in str(status.description)
     assert len(bot.pods_made()) == 1, "theirs: no second attempt"
@@ -44,7 +51,7 @@ def test_a_step_that_takes_too_long(project: Project) -> None:
     config = f"version: 1\nimages:\n  {project.repository.name}: {{timeout: 10s}}\n"
     sha = project.push({**files, ".pushwright.yaml": config})
     status = project.wait(sha, "failure", project.context)
-    assert "10" in str(status.description)
+    assert "took longer than its limit of 10 s" in str(status.description)
 
 
 def test_dockerd_is_killed(own_bot: NewBot) -> None:
@@ -77,7 +84,7 @@ def test_an_image_that_can_not_be_pulled(own_bot: NewBot) -> None:
     bot = own_bot("localhost/nothing:1")
     project = new_project(bot)
     sha = project.push(running(bot, "true"))
-    status = project.wait_text(sha, "dockerd image")
+    status = project.wait_text(sha, "the dockerd image can't be pulled")
     assert status.state == "pending"
 
 
