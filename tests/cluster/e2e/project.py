@@ -80,9 +80,11 @@ class Project:
         said = {name: (s.state, s.description) for name, s in self.statuses(sha).items()}
         raise AssertionError(f"no status says {part!r}: {said}\n{self.bot.told()}")
 
-    def build(self, sha: str) -> Json:
-        """The document of the build of its only image, by the link in its status."""
-        url = self.statuses(sha)[self.context].target_url
+    def build(self, sha: str, image: str = "") -> Json:
+        """The document of the build of that image, else of its only one, by the link in its
+        status."""
+        context = f"pushwright/{image}" if image else self.context
+        url = self.statuses(sha)[context].target_url
         assert url is not None
         return self.bot.get(url)
 

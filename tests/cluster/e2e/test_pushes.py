@@ -113,6 +113,31 @@ def test_a_linked_last_layer_needs_no_other(project: Project) -> None:
     assert fetched(ground, before) < LITTLE
 
 
+@pytest.mark.parametrize("dockerd", [DIND29], indirect=True)
+def test_two_images_of_one_file_are_built_apart(project: Project) -> None:
+    """A stage is an image each; what both stand on and what only the other has hits."""
+    base = project.bot.ground.base
+    stages = (
+        f"FROM {base} AS common\nCOPY common.txt /\nRUN head -c 100 /dev/urandom > /common\n"
+        "FROM common AS web\nCOPY web.txt /\nFROM common AS job\nCOPY job.txt /\n"
+    )
+    config = "version: 1\nimages:\n  web: {target: web}\n  job: {target: job}\n"
+    texts = {f"{name}.txt": name for name in ("common", "web", "job")}
+    sha = project.push({"Dockerfile": stages, ".pushwright.yaml": config, **texts})
+    project.wait(sha, "success")
+    first = {key: project.build(sha, key) for key in ("web", "job")}
+    assert first["web"]["digest"] != first["job"]["digest"]
+
+    sha = project.push({"web.txt": "web, told better\n"})
+    project.wait(sha, "success")
+    web, job = project.build(sha, "web"), project.build(sha, "job")
+    assert web["digest"] != first["web"]["digest"]
+    assert hits(web)[-1] == "no"
+    assert "no" not in hits(web)[:-1], web["steps"]
+    assert job["digest"] == first["job"]["digest"]
+    check_hits(project, job)
+
+
 def test_gitlab_too(own_bot: Callable[..., Bot]) -> None:
     project = new_project(own_bot(kind=HostKind.GITLAB))
     build = project.green(files(project))
