@@ -1,8 +1,9 @@
-"""Runs last of this folder: what the workers did at the API server, by its audit log."""
+"""Runs last of this folder: what was done at the API server, by its audit log."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import accumulate
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.cluster.e2e.bot import ACCOUNT
 from tests.cluster.e2e.ground import Ground
 
 Used = set[tuple[str, str]]
+MOST_PODS = 12
+"""What this machine is to bear at once."""
 
 
 def _used(ground: Ground) -> tuple[Used, Used]:
@@ -44,3 +47,22 @@ def test_the_role_is_what_workers_use(ground: Ground, request: pytest.FixtureReq
     ran = {item.path.name for item in request.session.items}
     if {"test_failures.py", "test_pushes.py", "test_restarts.py"} <= ran:
         assert granted <= allowed, "granted, and used by no scenario"
+
+
+def test_never_were_there_more_pods_than_the_machine_bears(ground: Ground) -> None:
+    """Of all that came to the node, the bot's own ones too; each counts until it is deleted."""
+    came: dict[tuple[str, str], str] = {}
+    went: dict[tuple[str, str], str] = {}
+    for event in ground.cluster.plane.audit_events():
+        about, stamp = event.get("objectRef", {}), event["stageTimestamp"]
+        if about.get("resource") != "pods" or event["responseStatus"]["code"] >= 300:
+            continue
+        pod = (about.get("namespace", ""), about.get("name", ""))
+        if (event["verb"], about.get("subresource")) == ("create", "binding"):
+            came.setdefault(pod, stamp)
+        elif (event["verb"], about.get("subresource")) == ("delete", None):
+            went[pod] = stamp  # the last one is the kubelet's, when nothing of it runs any more
+    assert came, "the scheduler's bindings are not in the log"
+    changes = [(at, 1) for at in came.values()]
+    changes += [(went[pod], -1) for pod in came if pod in went]
+    assert max(accumulate(step for _, step in sorted(changes))) <= MOST_PODS
