@@ -117,6 +117,17 @@ class Installation:
         assert done.returncode == 0, done.stderr + self.told()
         return done.stdout
 
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command in the worker's container, by kubectl."""
+        (pod, *_) = self.workers
+        argv = [
+            str(find_program("kubectl")),
+            f"--kubeconfig={self.ground.cluster.plane.kubeconfig}",
+        ]
+        argv += [f"--namespace={self.namespace}", "exec", pod["metadata"]["name"], "-c", "worker"]
+        argv += ["--", *command]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=150)
+
     def _volume(self) -> None:
         """What a storage driver would make for the claim."""
         folder = self.ground.folder / f"state-{self.namespace}"

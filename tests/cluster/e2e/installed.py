@@ -38,6 +38,11 @@ class Served:
         done = self.ended(sha)
         assert done.state == "success", (done, self.installation.told())
 
+    def build(self, sha: str) -> str:
+        """The id of the build of that commit, by the link in its status."""
+        image = f"pushwright/{self.repository.path.rpartition('/')[2]}"
+        return str(self._statuses(sha)[image].target_url).rpartition("/")[2]
+
     def pods(self, sha: str) -> list[Json]:
         """Build pods of that commit."""
         return pods_of(self.installation.ground.pods(self.installation.builds), sha)

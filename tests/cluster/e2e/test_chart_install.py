@@ -3,6 +3,7 @@ what it asked of the apiserver."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -66,7 +67,8 @@ def test_installed_used_and_upgraded(sqlite: Installation) -> None:
     shop = serve(sqlite, "acme/shop")
     with urllib.request.urlopen(f"{sqlite.url}/readyz", timeout=10) as ready:
         assert ready.status == 200
-    shop.green(shop.push("echo one > /one"))
+    first = shop.push("echo one, and no more > /one; cat /one")
+    shop.green(first)
     assert shop.has_tag("main")
     check_way_to_api_server(sqlite)
     _a_changed_config_restarts_nothing(sqlite)
@@ -74,6 +76,31 @@ def test_installed_used_and_upgraded(sqlite: Installation) -> None:
     assert sqlite.restarts() == 0, sqlite.told()
     check_pods_were_made_once(sqlite, 2)
     _asked_for_what_it_may(sqlite)
+    # Last: doctor asks the cluster for more than a worker that builds.
+    _the_documented_commands_answer(sqlite, shop.build(first))
+
+
+def _the_documented_commands_answer(installation: Installation, build: str) -> None:
+    """In the worker, as docs/install.md and docs/operate.md say. The Secret that the config names
+    is not there at first."""
+    logs = installation.inside("pushwright", "logs", build)
+    assert (logs.returncode, "one, and no more" in logs.stdout) == (0, True), logs
+    code, found = _doctor(installation)
+    failing = {(one["subject"], one["check"]) for one in found if one["result"] == "fail"}
+    assert (code, failing) == (1, {("cluster", "Secret npm")}), found
+    good = {one["subject"] for one in found if one["result"] == "ok"}
+    assert good >= {"machine", "database", "forge", "cluster"}, found
+
+    body = {"metadata": {"name": "npm"}, "stringData": {"token": "a token"}}
+    installation.ground.api.create(f"/api/v1/namespaces/{installation.builds}/secrets", body)
+    code, found = _doctor(installation)
+    assert code == 0, found
+
+
+def _doctor(installation: Installation) -> tuple[int, list[dict[str, str]]]:
+    """The exit code and the findings."""
+    done = installation.inside("pushwright", "doctor", "--json")
+    return done.returncode, json.loads(done.stdout)["findings"]
 
 
 def _a_changed_config_restarts_nothing(installation: Installation) -> None:
