@@ -11,13 +11,18 @@ from tests.scenarios.world import FILES, ONE_IMAGE, World
 
 
 def test_a_push_becomes_images_tags_and_statuses(world: World) -> None:
+    world.executor.usual = Hold()
     sha = world.push(FILES)
+    world.run(5)
+    assert world.state(sha, "/api") == world.state(sha, "/web") == "pending"
+    world.executor.end("api")
+    world.executor.end("web")
     world.run()
     assert world.tags("api") == {"main": world.built("api", sha)}
     assert world.tags("web") == {"main": world.built("web", sha)}
     assert world.history(sha) == [("pending", "accepted: api, web"), ("success", "ok: api, web")]
     states = [state for state, _ in world.history(sha, "/api")]
-    assert states == ["pending", "success"]
+    assert list(dict.fromkeys(states)) == ["pending", "success"]
     assert "api:main" in world.status(sha, "/api")[1]
     link = world.shown(sha)["pushwright/api"].target_url
     assert link is not None
