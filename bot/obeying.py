@@ -89,7 +89,8 @@ def obeyed(
     good = [one for one in done if not isinstance(one.act, Refuse)]
     notes = [_told(one) for one in good] + [_why(one) for one in wrong]
     reacts = heard.takes_reactions
-    replies = _replies(heard, good, wrong)
+    # What we write, everybody there can read: to an internal note there is a reaction alone.
+    replies = () if heard.event.internal else _replies(heard, good, wrong)
     if not reacts and not replies:
         replies = (_reply(heard, _answer_mark(heard), [answers.accepted(notes)]),)
     return Obeyed(

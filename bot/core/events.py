@@ -149,6 +149,9 @@ class CommentCreated:
     request_open: bool = True
     created_at: float | None = None
     """Seconds since the epoch, by the host's clock."""
+    internal: bool = False
+    """Not for everybody who sees the conversation (GitLab's internal notes): nothing that the bot
+    writes there may show what stands in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ comments on issues, comments of accounts that are gone."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 
@@ -55,3 +56,36 @@ def test_no_command(talk: Talk, world: World, what: str) -> None:
     assert (state, reason in why) == ("ignored", True), why
     talk.tell(comment, lambda _: None)  # the same comment, told as what it is, does count
     assert talk.reaction(comment) == "accepted"
+
+
+@pytest.mark.parametrize("kind", [HostKind.GITLAB], indirect=True)
+@pytest.mark.parametrize("mark", ["internal", "event_type"])
+def test_an_internal_note_is_obeyed_and_never_answered_in_public(
+    talk: Talk, world: World, mark: str
+) -> None:
+    """Everybody who sees the merge request can read what the bot writes there."""
+    world.push(FILES)
+    sha = world.push("services/api/main.py", "topic")
+    request = world.request("topic")
+    world.run()
+    for line, came in (
+        ("/status", "accepted"),
+        ("/build sekret", "refused"),
+        ("/build api", "accepted"),
+    ):
+        note = talk.say("Hello", request)
+        talk.tell(note, partial(internal, mark, line))
+        assert talk.reaction(note) == came
+    world.run()
+    assert talk.replies() == []
+    assert world.ran("api").count(sha) == 2
+    said = world.host.all_comments(world.repository)
+    assert not any("sekret" in one.body for one in said)
+
+
+def internal(mark: str, line: str, payload: Json) -> None:
+    payload["object_attributes"]["note"] = line
+    if mark == "internal":
+        payload["object_attributes"]["internal"] = True
+    else:
+        payload["event_type"] = "confidential_note"

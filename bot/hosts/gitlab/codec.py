@@ -171,6 +171,10 @@ def _labels(fields: Fields, name: str) -> tuple[str, ...]:
     return tuple(title for label in fields.items(name) if (title := label.prose("title")))
 
 
+_INTERNAL: Final = "confidential_note"
+"""https://docs.gitlab.com/user/project/integrations/webhook_events/#comment-events"""
+
+
 def _note(fields: Fields) -> Parsed:
     note = fields.inner("object_attributes")
     # `action` came with GitLab 16.11; before, only new notes were sent.
@@ -194,6 +198,7 @@ def _note(fields: Fields) -> Parsed:
                 sha=last.sha("id") if last else None,
                 request_open=request.text_or_none("state") not in ("closed", "merged", "locked"),
                 created_at=created,
+                internal=note.flag("internal") or fields.text_or_none("event_type") == _INTERNAL,
             )
         case "Commit":
             sha = fields.inner("commit").sha("id")
