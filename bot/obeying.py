@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bot.core import reports_answers as answers
+from bot.core.approvals import Approval, Revocation
 from bot.core.centralconfig import RepositoryRule, Source
 from bot.core.commands import BY_NAME, Command, Orders, Place, Refusal
 from bot.core.commands_access import Asker, changes, needed, why_not
@@ -23,6 +24,7 @@ from bot.core.orders import (
     Promote,
     Promoted,
     Refuse,
+    Revoke,
     ShowLog,
     Situation,
     Skip,
@@ -100,7 +102,7 @@ def obeyed(
         reaction=_reaction(good, wrong) if reacts else None,
         hints=_hints(heard, good, now),
         stops=_stops(heard, good),
-        approvals=tuple(one.act.approval for one in good if isinstance(one.act, Approve)),
+        approvals=_approvals(good),
         skips=_skips(good),
         promoted=tuple(
             tag for one in good if isinstance(one.act, Promoted) for tag in one.act.tags
@@ -146,6 +148,8 @@ def _note(act: Act) -> str:  # noqa: PLR0911 - the table of acts
             return "cancelled"
         case Approve(approval):
             return f"approved {approval.sha}"
+        case Revoke():
+            return "approval taken back"
         case Skip(image, _):
             return f"skipped {image}"
         case Promoted(_, note, _):
@@ -177,7 +181,7 @@ def _hints(heard: Heard, good: Sequence[Done], now: float) -> tuple[IncomingDeli
                     anyway=anyway,
                     no_cache=no_cache,
                 )
-            case Approve():
+            case Approve() | Revoke():
                 login = heard.event.author.login
                 hint = Hint(heard.source.name, heard.event.repository.id, one.key, by=login)
             case _:
@@ -186,6 +190,19 @@ def _hints(heard: Heard, good: Sequence[Done], now: float) -> tuple[IncomingDeli
         place = f"{heard.source.name}:{heard.event.repository.id}:{heard.place}"
         name = f"comment:{place}:{spot.comment_id}:{position}"
         found.append(incoming(hint, name, now))
+    return tuple(found)
+
+
+def _approvals(good: Sequence[Done]) -> tuple[Approval | Revocation, ...]:
+    found: list[Approval | Revocation] = []
+    for one in good:
+        match one.act:
+            case Approve(approval):
+                found.append(approval)
+            case Revoke(revocation):
+                found.append(revocation)
+            case _:
+                continue
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.approvals import Approval
+from bot.core.approvals import Approval, Revocation
 from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
@@ -45,7 +45,8 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Obeyed:
     """All that one comment comes to, for one transaction. `note` says it in the delivery's row.
-    `settles`: the marker of an older reply that `settled` takes the place of, where it is there."""
+    `approvals`: in their order. `settles`: the marker of an older reply that `settled` takes the
+    place of, where it is there."""
 
     spot: Spot
     person_id: int
@@ -53,7 +54,7 @@ class Obeyed:
     reaction: Reaction | None = None
     hints: tuple[IncomingDelivery, ...] = ()
     stops: tuple[StopBuilds, ...] = ()
-    approvals: tuple[Approval, ...] = ()
+    approvals: tuple[Approval | Revocation, ...] = ()
     skips: tuple[SkipImage, ...] = ()
     promoted: tuple[GivenTag, ...] = ()
     replies: tuple[Reply, ...] = ()

@@ -12,7 +12,17 @@ from bot.core.commands import BY_NAME, Command
 from bot.core.commands_access import needed, usable, why_not
 from bot.core.ids import Sha
 from bot.core.logtext import log_texts
-from bot.core.orders import Act, Answer, Approve, Promote, Refuse, ShowLog, Situation, decide
+from bot.core.orders import (
+    Act,
+    Answer,
+    Approve,
+    Promote,
+    Refuse,
+    Revoke,
+    ShowLog,
+    Situation,
+    decide,
+)
 from bot.core.plans import ClaimKind
 from bot.core.rulings import read_rulings
 from bot.flow import Ports
@@ -61,6 +71,8 @@ class Scene:
         if isinstance(act, Approve):
             self._approved_until = act.approval.until
         match act:
+            case Revoke():
+                self._approved_until = 0.0
             case ShowLog():
                 act = self._log(act)
             case Promote():
@@ -121,6 +133,8 @@ class Scene:
         decided for long counts as one."""
         if command.name != "ok-to-test" or "sha" in command.options or not here.fork:
             return here
+        if "cancel" in command.options and (here.standing.approved_until or 0.0) > here.now:
+            return here  # what came before could only approve it, too
         delivery = self._heard.delivery
         row_id, store = self._leased.row.id, self._ports.store
         if not store.undecided_before(delivery.source, delivery.received_at, row_id):

@@ -60,6 +60,15 @@ class Approval:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """An approval that is taken back. `text`: why its builds stop."""
+
+    number: int
+    sha: Sha
+    text: str
+
+
 def doubt(  # noqa: PLR0911 - one line for each doubt
     asking: Asking, head: Sha, standing: Standing
 ) -> str | None:

@@ -34,7 +34,7 @@ class Slot(StrEnum):
     IMAGES = "[image…]"
     IMAGE = "[image]"
     ONE = "<image>"
-    SHA = "[commit]"
+    SHA = "[commit|cancel]"
     REASON = "[reason]"
     FROM = "<image>[@commit|@sha256:…|:tag]"
     TAGS = "to <tag…>"
@@ -152,7 +152,7 @@ TABLE: Final[tuple[Spec, ...]] = (
     Spec(
         "ok-to-test",
         "approves one commit of a fork for a build without credentials that pushes nothing; "
-        "holds for 24 hours and for that commit alone",
+        "holds for 24 hours and for that commit alone; `cancel` takes it back and stops its builds",
         Role.WRITE,
         (Slot.SHA,),
         places=(Place.REQUEST,),

@@ -134,8 +134,8 @@ def _sha(words: _Words) -> None:
         return
     word = words.left.pop(0)
     if word.lower() == "cancel":
-        raise Wrong(said.no_revoking(words.start))
-    if _SHA.fullmatch(word.lower()) and word.isascii():
+        words.options["cancel"] = True
+    elif _SHA.fullmatch(word.lower()) and word.isascii():
         words.options["sha"] = word.lower()
     elif _HEX.fullmatch(word):
         raise Wrong(said.SHORT_SHA)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot.core import reports_answers as answers
-from bot.core.approvals import LAPSES_SECONDS, Approval, Asking, Standing, doubt
+from bot.core.approvals import LAPSES_SECONDS, Approval, Asking, Revocation, Standing, doubt
 from bot.core.builds import BuildState
 from bot.core.commands import BY_NAME, MAINTAIN_FOR_REQUIRED, Command, Refusal
 from bot.core.commands_access import ORDER, Asker
@@ -40,6 +40,11 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Approve:
     approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    revocation: Revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,9 @@ class Refuse:
     why: str
 
 
-Act = Ask | Stop | Approve | Skip | Answer | ShowLog | Promote | Promoted | Nothing | Refuse
+Act = (
+    Ask | Stop | Approve | Revoke | Skip | Answer | ShowLog | Promote | Promoted | Nothing | Refuse
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,11 @@ def _cancel(_command: Command, here: Situation, images: tuple[ImageKey, ...]) ->
     return Stop(images) if running else Nothing(answers.NOTHING_RUNS)
 
 
-def _approve(command: Command, here: Situation, _images: tuple[ImageKey, ...]) -> Act:
+def _ok_to_test(command: Command, here: Situation, _images: tuple[ImageKey, ...]) -> Act:
+    return _revoke(here) if "cancel" in command.options else _approve(command, here)
+
+
+def _approve(command: Command, here: Situation) -> Act:
     if not here.fork:
         return Nothing(answers.NO_FORK)
     if here.refused is not None:
@@ -244,6 +255,15 @@ def _approve(command: Command, here: Situation, _images: tuple[ImageKey, ...]) -
             here.now + LAPSES_SECONDS,
         )
     )
+
+
+def _revoke(here: Situation) -> Act:
+    if not here.fork:
+        return Nothing(answers.NO_FORK)
+    if _held(here) is not None:
+        return Nothing(answers.not_approved(here.sha))
+    text = answers.taken_back_by(here.person.login)
+    return Revoke(Revocation(int(here.name), here.sha, text))
 
 
 def _skip(command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
@@ -287,7 +307,7 @@ _ACTS: Final[Mapping[str, Callable[[Command, Situation, tuple[ImageKey, ...]], A
     "rebuild": _rebuild,
     "retest": _retest,
     "cancel": _cancel,
-    "ok-to-test": _approve,
+    "ok-to-test": _ok_to_test,
     "skip": _skip,
     "promote": _promote,
     "status": _status,

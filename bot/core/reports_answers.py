@@ -58,6 +58,10 @@ def approved_already(sha: Sha) -> str:
     return f"{sha[:12]} is approved already"
 
 
+def not_approved(sha: Sha) -> str:
+    return f"no approval of {sha[:12]} holds, so there is none to take back"
+
+
 def no_untrusted(refused: str) -> str:
     return f"{refused}, so there is nothing to approve"
 
@@ -114,6 +118,10 @@ def skipped_by(login: str, reason: str | None) -> str:
 
 def cancelled_by(login: str) -> str:
     return f"cancelled by @{login}"
+
+
+def taken_back_by(login: str) -> str:
+    return f"approval taken back by @{login}"
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -48,13 +48,6 @@ def too_many(limit: int, more: int) -> str:
     return f"a comment may hold {limit} commands; {rest}"
 
 
-def no_revoking(start: str) -> str:
-    return (
-        "an approval ends by itself, with the next push and after 24 hours; "
-        f"{start}cancel stops what runs"
-    )
-
-
 def no_command(word: str, meant: str | None, start: str) -> str:
     known = ", ".join(f"{start}{spec.name}" for spec in TABLE)
     hint = f"did you mean {start}{meant}?" if meant else f"there are {known}"

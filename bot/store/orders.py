@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, exists, func, or_, select
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
-from bot.core.approvals import Approval, Standing, Waiting
+from bot.core.approvals import Approval, Revocation, Standing, Waiting
 from bot.core.builds import BuildState
 from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, Trust
@@ -23,6 +23,8 @@ from bot.store.upserts import upsert
 
 _READ_BACK = 30.0
 """Seconds: the longest that a worker which stalled can write an older value late."""
+_PLANNED_AGAIN = 2.0
+"""Seconds within which a plan usually says that a commit waits again; until then no "cancelled"."""
 HANDLED_BEFORE = "this comment was handled before"
 
 
@@ -58,7 +60,11 @@ def obey(
         inbox.finish(tx, delivery, "done", HANDLED_BEFORE, now)
         return False
     for approved in told.approvals:
-        _approve(tx, row_id, approved)
+        match approved:
+            case Approval():
+                _approve(tx, row_id, approved)
+            case Revocation():
+                _revoke(tx, row_id, approved, now)
     for stop in told.stops:
         _stop(tx, row_id, stop, now)
     for skip in told.skips:
@@ -110,6 +116,38 @@ def _approve(tx: Connection, row_id: int, approved: Approval) -> None:
         insert.on_conflict_do_update(index_elements=["repository_id", "number", "sha"], set_=values)
     )
     repositories.touch(tx, row_id)  # a plan that was made without it is made again
+
+
+def _revoke(tx: Connection, row_id: int, taken: Revocation, now: float) -> None:
+    """Where something is left to stop, the claims end with it: the plan that is made again then
+    waits, as before. What ended stays as it ended."""
+    tx.execute(
+        delete(approval).where(
+            approval.c.repository_id == row_id,
+            approval.c.number == taken.number,
+            approval.c.sha == taken.sha,
+        )
+    )
+    repositories.touch(tx, row_id)  # a plan that was made with it is made again
+    approved = (
+        claim.c.repository_id == row_id,
+        claim.c.kind == ClaimKind.REQUEST,
+        claim.c.name == str(taken.number),
+        claim.c.sha == taken.sha,
+        claim.c.trust == Trust.UNTRUSTED,
+        claim.c.state == "live",
+    )
+    wanted = select(claim_image.c.build_id).join(claim, claim.c.id == claim_image.c.claim_id)
+    query = select(build.c.id).where(
+        build.c.id.in_(wanted.where(*approved)), build.c.state.not_in(builds.FINAL_STATES)
+    )
+    unfinished = tx.execute(query).scalars().all()
+    if not unfinished:
+        return
+    values = {"state": "cancelled", "text": plain(taken.text), "ended_at": now}
+    tx.execute(update(claim).where(*approved).values(values))
+    builds.stop_unclaimed(tx, unfinished, "cancelled", taken.text, now)
+    reports.mark(tx, row_id, [(taken.sha, family(ClaimKind.REQUEST))], now + _PLANNED_AGAIN)
 
 
 def _stop(tx: Connection, row_id: int, stop: StopBuilds, now: float) -> None:

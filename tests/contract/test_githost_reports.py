@@ -102,6 +102,18 @@ def test_every_state_after_every_other(stage: Stage, one: StatusState, two: Stat
         assert found.state in (two, StatusState.FAILURE, StatusState.ERROR)
 
 
+def test_a_commit_that_waits_again_is_shown_so(stage: Stage) -> None:
+    """GitLab keeps the text of a pending status; this one is read by who approves."""
+    text = f"waiting for /ok-to-test {stage.first}"
+    put(stage, StatusState.PENDING)
+    for _ in range(2):
+        wanted = status(StatusState.PENDING, text)
+        at = stage.client.set_status(stage.repository, stage.first, wanted)
+        assert at is not None, "the host says when it took it"
+        assert shown(stage).description == text
+        assert shown(stage).state == "pending"
+
+
 def test_read_status(stage: Stage) -> None:
     client, repository = stage.client, stage.repository
     assert client.read_status(repository, stage.first, "pushwright") is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.approvals import Approval, Standing, Waiting
+from bot.core.approvals import Approval, Revocation, Standing, Waiting
 from bot.core.builds import BuildState
 from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Digest, ImageKey, Sha, Trust
@@ -179,6 +179,37 @@ def test_an_approval_is_for_one_commit_of_one_request_and_lapses(bench: Bench) -
     assert bench.store.standing(bench.row.id, 8, sha(1), bench.now).approved_until is None
     bench.tick(100)
     assert standing(bench, sha(1)).approved_until is None
+
+
+def test_taking_an_approval_back_ends_what_it_let_begin(bench: Bench) -> None:
+    wants = image("api", sha(1)), image("web", sha(1))
+    obey(bench, told(approvals=(approve(bench, sha(1)), replace(approve(bench, sha(1)), number=8))))
+    bench.push(request_(sha(1), *wants, trust=Trust.UNTRUSTED))
+    other = replace(request_(sha(1), wants[1], trust=Trust.UNTRUSTED), name="8")
+    bench.push(other)
+    before = bench.store.repository_state(bench.row.id).version
+    taken = Revocation(7, sha(1), "approval taken back by @ada")
+    obey(bench, told(Spot(71, number=7), approvals=(taken,)), "back")
+    state = bench.store.repository_state(bench.row.id)
+    assert state.version != before, "a plan made with it is stale"
+    assert list(state.approvals) == [("request/8", sha(1))]
+    assert [claim.name for claim in state.claims] == ["8"]
+    found = {build.image: build.state for build, _ in bench.store.find_builds()}
+    assert found == {"api": BuildState.CANCELLED, "web": BuildState.QUEUED}
+    # Approved again, what was stopped is built anew.
+    obey(bench, told(Spot(72, number=7), approvals=(approve(bench, sha(1)),)), "again")
+    bench.push(request_(sha(1), *wants, trust=Trust.UNTRUSTED))
+    states = [build.state for build, _ in bench.store.find_builds() if build.image == "api"]
+    assert sorted(states) == [BuildState.CANCELLED, BuildState.QUEUED]
+
+
+def test_an_approval_that_is_taken_back_leaves_what_was_trusted(bench: Bench) -> None:
+    bench.push(request_(sha(1), image("api", sha(1))))
+    obey(bench, told(approvals=(approve(bench, sha(1)), Revocation(7, sha(1), "taken back"))))
+    state = bench.store.repository_state(bench.row.id)
+    assert not state.approvals
+    assert [claim.name for claim in state.claims] == ["7"]
+    assert [build.state for build, _ in bench.store.find_builds()] == [BuildState.QUEUED]
 
 
 def named(bench: Bench, commit: Sha) -> None:

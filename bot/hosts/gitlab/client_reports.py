@@ -14,7 +14,7 @@ from typing import Final
 from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
 from bot.core.ids import RepositoryId, Sha
-from bot.core.reports import CommitStatus, Fork
+from bot.core.reports import CommitStatus, Fork, StatusState
 from bot.hosts.comments import fitting, kept
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import client_answers as answers
@@ -73,8 +73,11 @@ class GitLabReports:
         try:
             self._send(project, sha, status, pipeline)
         except Transition as error:
-            self._accept(project, sha, status, error)
-            return None
+            if not self._accept(project, sha, status, error):
+                return None
+            # Of a pending status GitLab keeps the first text: that one ends, another one begins.
+            self._send(project, sha, replace(status, state=StatusState.CANCELLED), pipeline)
+            self._send(project, sha, status, pipeline)
         except NotFound:
             if pipeline is None:
                 raise
@@ -131,12 +134,14 @@ class GitLabReports:
             self._pipelines.popitem(last=False)
         return number, its
 
-    def _accept(self, project: str, sha: Sha, status: CommitStatus, error: Transition) -> None:
-        """GitLab refuses a repetition. That is no error if the status is there or further."""
+    def _accept(self, project: str, sha: Sha, status: CommitStatus, error: Transition) -> bool:
+        """GitLab refuses a repetition. That is no error if the status is there or further. Whether
+        it has to be shown anew all the same: a commit waits again (its status names it) once an
+        approval was taken back, and when it was said to wait decides what a bare approval means."""
         shown = self._read(project, sha, status.context)
-        if shown is not None and answers.PROGRESS[shown.state] >= answers.PROGRESS[status.state]:
-            return
-        raise Temporary(str(error), _AGAIN) from error
+        if shown is None or answers.PROGRESS[shown.state] < answers.PROGRESS[status.state]:
+            raise Temporary(str(error), _AGAIN) from error
+        return status.state is shown.state is StatusState.PENDING and sha in status.description
 
     def read_status(
         self, project: str, sha: Sha, context: str, fork: Fork | None = None
