@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def gitea(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GiteaProcess]:
     """One for all tests of a process; each empties it, or takes repositories of its own."""
     with GiteaProcess(tmp_path_factory.mktemp("gitea") / "data", needs.gitea()) as running:
         yield running
+
+
+def pytest_configure() -> None:
+    """A shell that is not interactive starts what ends in & with SIGINT ignored, and so would be
+    all that tests start and press Ctrl-C in."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -31,7 +31,8 @@ ROLES = Key(
 BOTS = Key(
     "bots",
     Listing(Text("login", centraltext.login), alone=True, most=100),
-    "Logins of bots whose comments are obeyed. Ours never are.",
+    "Logins of bots whose comments are obeyed. Ours never are. Who is a bot only GitHub says; on "
+    "GitLab it is known of project and group tokens' users, on Gitea of nobody.",
     "none",
 )
 PER_MINUTE = Key(
