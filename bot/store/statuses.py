@@ -152,22 +152,19 @@ def due(
     rows = take(tx, wanted_status, query, now + lease_seconds)
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (int(row.rank), float(row.wanted_at), str(row.context)))
-    return [
-        _leased(tx, row, owners[row.repository_id], _turn(tx, row, now, gap_seconds))
-        for row in ordered
-    ]
+    return [_leased(tx, row, owners[row.repository_id], now, gap_seconds) for row in ordered]
 
 
 def _turn(tx: Connection, row: Row[Any], now: float, gap_seconds: float) -> float:
-    """Seconds until the credential may write; 0: the slot is taken, or reading needs none."""
-    if row.applied_sequence == row.sequence:
-        return 0.0
+    """Seconds until the credential may write; 0: the slot is taken."""
     if gap_seconds > 0 and not row.final and pacing.talk_due(tx, row.source, now):
         return gap_seconds
     return pacing.reserve(tx, row.source, now, gap_seconds)
 
 
-def _leased(tx: Connection, row: Row[Any], owner: RepositoryRow, wait: float) -> WantedStatus:
+def _leased(
+    tx: Connection, row: Row[Any], owner: RepositoryRow, now: float, gap_seconds: float
+) -> WantedStatus:
     status = status_value(row.desired)
     checking = row.applied_sequence == row.sequence
     ours: list[str] = load(row.history)
@@ -188,7 +185,7 @@ def _leased(tx: Connection, row: Row[Any], owner: RepositoryRow, wait: float) ->
         checking=checking,
         tries=row.tries,
         fence=row.fence,
-        wait=wait,
+        wait=0.0 if checking else _turn(tx, row, now, gap_seconds),
     )
 
 
