@@ -138,7 +138,7 @@ class Commander:
         if request is None:
             return Present(Asker(role, start=heard.source.start), None)
         author = request[0].author.id == event.author.id
-        fork = request[0].head_repository != event.repository.id
+        fork = request[0].from_fork(event.repository)
         return Present(Asker(role, author, fork, heard.source.start), request)
 
     def _age(self, heard: Heard) -> float:

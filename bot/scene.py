@@ -125,15 +125,14 @@ class Scene:
         standing = store.standing(self._leased.row.id, request.number, sha, now)
         if self._approved_until is not None:
             standing = replace(standing, approved_until=self._approved_until)
-        fork = request.head_repository != event.repository.id
-        return replace(here, open=is_open, fork=fork, standing=standing, told_head=event.sha)
+        return replace(here, open=is_open, standing=standing, told_head=event.sha)
 
     def _certain(self, command: Command, here: Situation) -> Situation:
         """A bare approval waits for what came before it: a push may be among that. What can't be
         decided for long counts as one."""
         if command.name != "ok-to-test" or "sha" in command.options or not here.fork:
             return here
-        if "cancel" in command.options and (here.standing.approved_until or 0.0) > here.now:
+        if "cancel" in command.options and here.standing.approved(here.now):
             return here  # what came before could only approve it, too
         delivery = self._heard.delivery
         row_id, store = self._leased.row.id, self._ports.store

@@ -36,6 +36,10 @@ class Standing:
     other_seen_at: float | None = None
     approved_until: float | None = None
 
+    def approved(self, now: float) -> bool:
+        """Whether an approval of the head holds."""
+        return (self.approved_until or 0.0) > now
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:

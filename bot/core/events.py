@@ -110,6 +110,10 @@ class RequestHead:
     labels: tuple[str, ...] = ()
     title: str = ""
 
+    def from_fork(self, repository: Repository) -> bool:
+        """Of a request to that repository: whether its head lies in another one."""
+        return self.head_repository != repository.id
+
 
 @dataclass(frozen=True, slots=True)
 class RequestChanged:
@@ -122,7 +126,7 @@ class RequestChanged:
 
     @property
     def fork(self) -> bool:
-        return self.request.head_repository != self.repository.id
+        return self.request.from_fork(self.repository)
 
 
 @dataclass(frozen=True, slots=True)

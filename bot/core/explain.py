@@ -136,7 +136,7 @@ def _place(event: PlannedEvent, host: HostKind | None) -> dict[str, Any]:
         case RequestChanged(request=request) | RequestClosed(request=request):
             kind = "merge-requests" if host is HostKind.GITLAB else "pull"
             ref, sha = f"refs/{kind}/{request.number}/head", request.head_sha
-            fork = request.head_repository != event.repository.id
+            fork = request.from_fork(event.repository)
             more = {"base": request.base_branch, "number": request.number, "fork": fork}
         case MergeGroupRequested() | MergeGroupDestroyed():
             ref, sha = event.head_ref, event.sha

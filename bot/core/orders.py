@@ -118,7 +118,6 @@ class Situation:
     now: float
     public_url: str
     open: bool = True
-    fork: bool = False
     standing: Standing = field(default_factory=Standing)
     created_at: float | None = None
     told_head: Sha | None = None
@@ -126,6 +125,10 @@ class Situation:
     shared: frozenset[BuildId] = frozenset()
     """Builds that another ref or request wants as well."""
     rules: answers.Rules = field(default_factory=dict)
+
+    @property
+    def fork(self) -> bool:
+        return self.asker.fork
 
     @property
     def live(self) -> Sequence[ClaimLike]:
@@ -191,7 +194,7 @@ def _build(here: Situation, images: tuple[ImageKey, ...], *, no_cache: bool) -> 
 def _held(here: Situation) -> Refuse | None:
     """A commit of a fork is built once somebody approved it, whoever asks. So is one that was
     trusted for who pushed it (`forks: writers`): who comments is somebody else."""
-    if not here.fork or (here.standing.approved_until or 0.0) > here.now:
+    if not here.fork or here.standing.approved(here.now):
         return None
     return Refuse(answers.waits(here.sha, here.refused, here.asker.start))
 
@@ -235,7 +238,7 @@ def _approve(command: Command, here: Situation) -> Act:
         return Nothing(answers.NO_FORK)
     if here.refused is not None:
         return Refuse(answers.no_untrusted(here.refused))
-    if (here.standing.approved_until or 0.0) > here.now:
+    if here.standing.approved(here.now):
         return Nothing(answers.approved_already(here.sha))
     sha = command.options.get("sha")
     asking = Asking(Sha(str(sha)) if sha else None, here.created_at, here.told_head)
