@@ -25,7 +25,7 @@ from bot.ports import Forbidden, NotFound
 from bot.store import migrate
 from tests.commands.running import Ended, run
 from tests.fakes.githost.stage import SOURCE, Stage
-from tests.fakes.loopback import Heard, serving
+from tests.fakes.loopback import Asked, Reply, serve
 from tests.gitea.process import GiteaProcess, Refused
 from tests.gitea.stage import staged_gitea
 
@@ -54,18 +54,18 @@ class Inbox:
 def inbox() -> Iterator[Inbox]:
     made = Inbox()
 
-    def answer(heard: Heard) -> int:
-        if heard.method == "GET":
-            return 200
-        check = signatures.check(HostKind.GITEA, heard.headers, [SECRET.encode()], (), 0)
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "GET":
+            return Reply()
+        headers = {name.lower(): value for name, value in asked.headers.items()}
+        check = signatures.check(HostKind.GITEA, headers, [SECRET.encode()], (), 0)
         assert check is not None
-        check.update(heard.body)
-        event = heard.headers["x-gitea-event-type"]
-        made.arrived.append((event, heard.body, check.genuine()))
-        return 202
+        check.update(asked.body)
+        made.arrived.append((headers["x-gitea-event-type"], asked.body, check.genuine()))
+        return Reply(202)
 
-    with serving(answer) as address:
-        made.url = f"{address}/webhooks/forge"
+    with serve(answer) as script:
+        made.url = f"{script.url}/webhooks/forge"
         yield made
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.fakes.loopback import Loopback
 
 Fault = Callable[[str, str], int | None]
 """(method, path) → the status to answer with, None to pass the request on."""
 
 
-class FaultProxy:
+class FaultProxy(Loopback):
     """`fault` may be changed while it runs; `faults` counts its answers."""
 
     def __init__(self, upstream: str) -> None:
@@ -37,22 +37,7 @@ class FaultProxy:
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join(10)
-        self._server.server_close()
+        super().__init__(Handler)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = _body(handler)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import os
-import ssl
 import subprocess
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Self
+
+from tests.fakes.loopback import Certificate, Loopback
 
 ENV = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -31,41 +30,18 @@ def git(*arguments: str, cwd: Path) -> str:
     return done.stdout.decode().strip()
 
 
-class GitServer:
+class GitServer(Loopback):
     """Serves bare repositories below `root`. `tokens`: password by repository path; `broken`: paths
-    that answer 503; `requests`: request lines with the user that was named in each; certificate:
-    (certificate file, key file) for TLS."""
+    that answer 503; `requests`: request lines with the user that was named in each;
+    `certificate`: for TLS."""
 
-    def __init__(self, root: Path, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, root: Path, certificate: Certificate | None = None) -> None:
         self.root = root
         self.tokens: dict[str, str] = {}
         self.broken: set[str] = set()
         self.requests: list[str] = []
         self.numbers = itertools.count(1)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._scheme = "https" if certificate else "http"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def url(self) -> str:
-        return f"{self._scheme}://{self.host}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join(10)
-        self._server.server_close()
+        super().__init__(self._handler(), certificate)
 
     def repository(self, name: str) -> Repository:
         return Repository(self, name)

@@ -18,8 +18,9 @@ from bot.builder.recipe import parse
 from tests.cluster.pki import Authority
 from tests.docker.site import DEBIAN_DOCKER, DOCKER29, Site, config_json, on
 from tests.docker.tunnel import Tunnel
+from tests.fakes.loopback import Asked, Reply, serve
 from tests.fakes.registry_process import RegistryProcess
-from tests.registry.token_server import Asked, Reply, Signer, json_reply, scopes_of, serve
+from tests.registry.token_server import Signer, json_reply, scopes_of
 
 _NAME = "tokens.test"
 _USER, _PASSWORD = "bot", "open-sesame-2"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import selectors
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.fakes.loopback import Loopback
 
 
-class Tunnel:
+class Tunnel(Loopback):
     """Every CONNECT leads to `upstream` (host:port); `asked` are the names that were wanted."""
 
     def __init__(self, upstream: str) -> None:
@@ -29,21 +29,7 @@ class Tunnel:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join(10)
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def _relay(here: socket.socket, there: socket.socket) -> None:

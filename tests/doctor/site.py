@@ -18,7 +18,7 @@ from tests.commands.running import Ended, run
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Hook
 from tests.fakes.githost.model import Repository as FakeRepository
-from tests.fakes.loopback import Heard, serving
+from tests.fakes.loopback import Asked, Reply, Script, serve
 from tests.fakes.openapi_documents import request_check
 
 SECRET = "a secret of forty characters, more or less"
@@ -69,7 +69,7 @@ class Site:
 @contextmanager
 def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
     """With a web process that answers 200 at /healthz and 202 to webhooks."""
-    with _web() as url, FakeHost(kind, folder / "host", check=request_check(kind)) as host:
+    with _web() as web, FakeHost(kind, folder / "host", check=request_check(kind)) as host:
         fake = host.create_repository("acme/shop", private=True)
         scopes = ("repo",) if kind is HostKind.GITHUB else None
         token = host.create_token("pushwright-bot", fake, "admin", scopes=scopes)
@@ -77,13 +77,13 @@ def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
         (folder / "secret").write_text(SECRET)
         host.commit(fake, "main", {"Dockerfile": "FROM scratch\n"})
         events = tuple(event.key for event in GITHUB_EVENTS) if kind is HostKind.GITHUB else ()
-        hook = host.add_hook(fake, f"{url}/webhooks/forge", SECRET, events=events)
+        hook = host.add_hook(fake, f"{web.url}/webhooks/forge", SECRET, events=events)
         state = folder / "state"
         state.mkdir()
         migrate(f"sqlite:///{state / 'pushwright.db'}")
         setenv("PUSHWRIGHT_CONFIG", str(folder / "pushwright.yaml"))
         setenv("PUSHWRIGHT_STATE", str(state))
-        site = Site(host, folder, fake, hook, url)
+        site = Site(host, folder, fake, hook, web.url)
         source = {
             "kind": str(kind),
             "url": host.url,
@@ -93,7 +93,7 @@ def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
         }
         site.write(
             version=1,
-            **{"public-url": url},
+            **{"public-url": web.url},
             sources={"forge": source},
             repositories=["forge:acme/shop"],
             defaults={"registry": "127.0.0.1:9"},
@@ -103,10 +103,10 @@ def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
         assert host.violations == [], host.violations
 
 
-def _web() -> AbstractContextManager[str]:
-    def answer(heard: Heard) -> int:
-        if heard.method == "POST":
-            return 202
-        return 200 if heard.path == "/healthz" else 404
+def _web() -> AbstractContextManager[Script]:
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "POST":
+            return Reply(202)
+        return Reply(200 if asked.path == "/healthz" else 404)
 
-    return serving(answer)
+    return serve(answer)

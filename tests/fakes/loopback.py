@@ -1,17 +1,57 @@
-"""A small HTTP server on loopback for what a test has to answer itself."""
+"""HTTP servers on loopback: one that runs any handler, and one that answers by a function and keeps
+what it was asked."""
 
 from __future__ import annotations
 
+import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+Certificate = tuple[Path, Path]
+"""A certificate's file and its key's."""
+
+
+class Loopback:
+    """Serves while it is entered, from a thread of its own."""
+
+    def __init__(
+        self, handler: type[BaseHTTPRequestHandler], certificate: Certificate | None = None
+    ) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://{self.host}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A request; header names in small letters."""
+class Asked:
+    """A request; `headers` by their names as they came."""
 
     method: str
     path: str
@@ -19,29 +59,60 @@ class Heard:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    length: int | None = None
+    """A Content-Length other than the body's."""
+
+
+Answer = Callable[[Asked], Reply]
+
+
+@dataclass(slots=True)
+class Script:
+    """A server that answers by a function, and what it was asked."""
+
+    url: str
+    asked: list[Asked]
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+
 @contextmanager
-def serving(answer: Callable[[Heard], int]) -> Iterator[str]:
-    """The server's address. `answer` gives the code; there is no body, and nothing is printed."""
+def serve(answer: Answer, certificate: Certificate | None = None) -> Iterator[Script]:
+    """`certificate`: for TLS."""
+    asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def reply(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers.get("content-length", 0)))
-            self.send_response(answer(Heard(self.command, self.path, headers, body)))
-            self.send_header("Content-Length", "0")
+        protocol_version = "HTTP/1.1"
+
+        def _any(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            request = Asked(
+                self.command, self.path, dict(self.headers.items()), self.rfile.read(length)
+            )
+            asked.append(request)
+            reply = answer(request)
+            size = len(reply.body) if reply.length is None else reply.length
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(size))
             self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+            if size != len(reply.body):
+                self.close_connection = True
 
-        do_GET = do_POST = reply  # noqa: N815 - the base's
+        do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815 - http.server
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with Loopback(Handler, certificate) as server:
+        yield Script(server.url, asked)

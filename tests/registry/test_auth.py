@@ -14,11 +14,12 @@ import pytest
 from bot.ports import Forbidden
 from bot.registry.credentials import AuthFile, Credential
 from bot.registry.transport import Endpoint
+from tests.fakes.loopback import Asked, Reply, Script, serve
 from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess, free_port
 from tests.needs import need
 from tests.registry.conftest import MakeClient, Time
 from tests.registry.images import make_image, push
-from tests.registry.token_server import Asked, Reply, Script, Signer, json_reply, scopes_of, serve
+from tests.registry.token_server import Signer, json_reply, scopes_of
 
 PASSWORD = "canary-basic-7f3a"
 IDENTITY = "canary-identity-91c2"

@@ -17,11 +17,12 @@ from bot.registry.client import MANIFEST_LIMIT, RegistryClient
 from bot.registry.manifests import OCI_MANIFEST
 from bot.registry.references import digest_of
 from bot.registry.transport import Endpoint
+from tests.fakes.loopback import Answer, Asked, Reply, serve
 from tests.fakes.registry_process import RegistryProcess
 from tests.registry.conftest import MakeClient, Time
 from tests.registry.images import make_image, push
 from tests.registry.test_auth import auth_file
-from tests.registry.token_server import Answer, Asked, Reply, json_reply, serve
+from tests.registry.token_server import json_reply
 
 IMAGE = make_image("hostile")
 DIGEST = IMAGE.manifest.digest

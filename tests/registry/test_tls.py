@@ -15,11 +15,12 @@ from cryptography.x509.oid import NameOID
 
 from bot.ports import Forbidden, Permanent, Temporary
 from bot.registry.transport import Endpoint
+from tests.fakes.loopback import Script, serve
 from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess
 from tests.needs import need
 from tests.registry.conftest import MakeClient, Time
 from tests.registry.test_auth import auth_file
-from tests.registry.token_server import Script, Signer, json_reply, serve
+from tests.registry.token_server import Signer, json_reply
 
 
 @pytest.fixture

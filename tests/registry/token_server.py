@@ -1,17 +1,11 @@
-"""A token service as registries want it, issuing real signed tokens, and a scripted HTTP server."""
+"""A token service as registries want it: real signed tokens, and how it reads what it is asked."""
 
 from __future__ import annotations
 
 import base64
 import json
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,84 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    length: int | None = None
-    """A Content-Length other than the body's."""
-
-
-Answer = Callable[[Asked], Reply]
-
-
-@dataclass(slots=True)
-class Script:
-    """An HTTP server on loopback that answers by a function and keeps what it was asked."""
-
-    url: str
-    asked: list[Asked]
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).netloc
-
-
-@contextmanager
-def serve(answer: Answer, certificate: tuple[Path, Path] | None = None) -> Iterator[Script]:
-    """certificate: (certificate file, key file) for TLS."""
-    asked: list[Asked] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _any(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            request = Asked(
-                self.command, self.path, dict(self.headers.items()), self.rfile.read(length)
-            )
-            asked.append(request)
-            reply = answer(request)
-            size = len(reply.body) if reply.length is None else reply.length
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(size))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(reply.body)
-            if size != len(reply.body):
-                self.close_connection = True
-
-        do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815 - http.server
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        scheme = "https" if certificate else "http"
-        yield Script(f"{scheme}://127.0.0.1:{server.server_port}", asked)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+from tests.fakes.loopback import Asked, Reply
 
 
 class Signer:
