@@ -33,9 +33,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def talk(world: World) -> Talk:
-    found = Talk(world)
-    found.people()
-    return found
+    return Talk(world).people()
 
 
 def merge(world: World, request: model.Request) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from bot.core.ids import HostKind
 from tests.fakes.githost.model import CheckRun
 from tests.fakes.githost.stage import APP_PERMISSIONS
-from tests.scenarios.world import SOURCE, World
+from tests.scenarios.world import SOURCE, World, opened
 
 
 def use_app(world: World, keys: tuple[str, str], reports: str = "checks") -> None:
@@ -20,6 +24,38 @@ def use_app(world: World, keys: tuple[str, str], reports: str = "checks") -> Non
     source["app"] = {"id": str(app.id), "private-key-file": str(file)}
     world.configure(sources={SOURCE: source | {"reports": reports}})
     world.restart()
+
+
+@contextmanager
+def opened_with_app(folder: Path, keys: tuple[str, str]) -> Iterator[World]:
+    """As `opened`, on the stand-in for GitHub; all is reported by check runs."""
+    with opened(HostKind.GITHUB, folder) as world:
+        use_app(world, keys)
+        yield world
+        assert world.repository.statuses == [], "by check runs alone"
+
+
+def send(world: World, event: str, payload: dict[str, Any]) -> None:
+    """One of GitHub's events that the stand-in does not send by itself. Hooks are sent it from now
+    on; what it tells of repository and sender is put in."""
+    repository = world.repository
+    for hook in repository.hooks:
+        hook.events = (*hook.events, event)
+    owner, _, name = repository.path.partition("/")
+    about = {
+        "repository": {
+            "id": repository.id,
+            "name": name,
+            "full_name": repository.path,
+            "owner": {"login": owner, "id": 1},
+            "default_branch": "main",
+            "clone_url": world.host.clone_url(repository),
+            "html_url": f"{world.host.url}/{repository.path}",
+            "private": True,
+        },
+        "sender": {"id": 7, "login": "ada", "type": "User"},
+    }
+    world.host.hooks.send(repository, event, payload | about)
 
 
 def check_runs(world: World, sha: str, context: str = "") -> list[CheckRun]:

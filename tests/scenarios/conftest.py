@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind
+from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.host import PLAYED
 from tests.scenarios.talk import Talk
 from tests.scenarios.web_process import (
@@ -32,12 +33,16 @@ def world(kind: HostKind, tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def keys() -> tuple[str, str]:
+    """Of a GitHub App, private and public."""
+    return key_pair()
+
+
 @pytest.fixture
 def talk(world: World) -> Talk:
     """People who comment in that world."""
-    found = Talk(world)
-    found.people()
-    return found
+    return Talk(world).people()
 
 
 @pytest.fixture(scope="module")

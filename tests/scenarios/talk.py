@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from bot.core.reports_comment import MARKER
 from tests.fakes.githost.model import Comment, Request
@@ -21,10 +22,12 @@ class Talk:
 
     world: World
 
-    def people(self) -> None:
+    def people(self) -> Self:
+        """With them in the repository."""
         host, repository = self.world.host, self.world.repository
         for login, role in (("ada", "write"), ("olga", "maintain"), ("rita", "read")):
             host.set_role(repository, login, role)
+        return self
 
     def say(
         self, body: str, request: Request | None = None, *, sha: str | None = None, by: str = "ada"

@@ -21,8 +21,7 @@ from tests.scenarios.world import FILES, World, opened
 @pytest.fixture
 def talk(kind: HostKind, tmp_path: Path) -> Iterator[Talk]:
     with opened(kind, tmp_path) as world:
-        found = Talk(world)
-        found.people()
+        found = Talk(world).people()
         world.executor.untrusted = True
         world.push(FILES)
         world.run()

@@ -35,16 +35,39 @@ def finals(world: World) -> Counter[tuple[str, str]]:
     return told
 
 
-@pytest.mark.timeout(600)
-def test_all_are_reported_once_within_the_limits(world: World) -> None:
-    world.configure(limits={"builds": 200, "builds-per-repository": 200})
-    world.executor.usual = Hold()
-    shas = [world.push(files(), branch) for branch in BRANCHES]
+def two_hundred(world: World) -> list[str]:
+    """The commits of two branches whose builds all run, at a host that has limits."""
+    hold(world)
+    shas: list[str] = [world.push(files(), branch) for branch in BRANCHES]
     world.run(30)
     assert len(world.runs()) == IMAGES * len(BRANCHES)
     world.configure(pace="1s")
     limits = world.host.limits
     limits.writes, limits.hourly, limits.points = WRITES, HOURLY, POINTS
+    return shas
+
+
+def away_for_an_hour(world: World, images: int) -> str:
+    """The commit of builds that all end while the host is away, for an hour by now."""
+    hold(world)
+    sha = world.push(files(images))
+    world.run(30)
+    world.configure(pace="1s")
+    world.host.faults.outage = True
+    for number in range(images):
+        world.executor.end(f"i{number:02}")
+    play(world, 3600, 20.0)
+    return sha
+
+
+def hold(world: World) -> None:
+    world.configure(limits={"builds": 200, "builds-per-repository": 200})
+    world.executor.usual = Hold()
+
+
+@pytest.mark.timeout(600)
+def test_all_are_reported_once_within_the_limits(world: World) -> None:
+    shas = two_hundred(world)
     for number in range(IMAGES):
         world.executor.end(f"i{number:02}")
     began = world.clock.now()
@@ -65,15 +88,7 @@ def test_the_backlog_of_an_outage_is_made_good_within_five_minutes(world: World)
     """The host is away for an hour, in which sixty builds end: all is told within five minutes of
     its return, at one write a second."""
     images = 60
-    world.configure(limits={"builds": 200, "builds-per-repository": 200})
-    world.executor.usual = Hold()
-    sha = world.push(files(images))
-    world.run(30)
-    world.configure(pace="1s")
-    world.host.faults.outage = True
-    for number in range(images):
-        world.executor.end(f"i{number:02}")
-    play(world, 3600, 20.0)
+    sha = away_for_an_hour(world, images)
     assert not finals(world)
     world.host.faults.clear()
     play(world, 300, 1.0)

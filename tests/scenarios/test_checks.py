@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from bot.core.builds import LogLine, OutcomeClass, Place
-from bot.core.ids import HostKind
 from tests.core.markdown_reading import outside_of_code
 from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor
 from tests.fakes.githost.faults import Fault
-from tests.fakes.githost.github_apps import key_pair
 from tests.fakes.githost.model import CheckRun
-from tests.scenarios.apps import check_runs, use_app
+from tests.scenarios.apps import check_runs, opened_with_app
 from tests.scenarios.test_reruns import rerun
-from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
+from tests.scenarios.world import FILES, ONE_IMAGE, World
 
 BROKEN = Fail(
     OutcomeClass.STEP, "RUN npm ci failed (exit 1)", Place("services/api/Dockerfile", 17, "RUN")
@@ -39,19 +37,12 @@ class Talkative(MemoryExecutor):
         return [line for line in lines if line.n > after][:limit]
 
 
-@pytest.fixture(scope="module")
-def keys() -> tuple[str, str]:
-    return key_pair()
-
-
 @pytest.fixture
 def world(tmp_path: Path, keys: tuple[str, str]) -> Iterator[World]:
-    with opened(HostKind.GITHUB, tmp_path) as made:
-        use_app(made, keys)
+    with opened_with_app(tmp_path, keys) as made:
         made.executor = Talkative(made.clock, made.images.push)
         made.restart()
         yield made
-        assert made.repository.statuses == [], "by check runs alone"
 
 
 def said(world: World, *records: dict[str, object]) -> None:

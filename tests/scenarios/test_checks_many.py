@@ -10,29 +10,20 @@ from pathlib import Path
 import pytest
 
 from bot.core.builds import OutcomeClass
-from bot.core.ids import HostKind
-from tests.fakes.executor_memory import Fail, Hold
-from tests.fakes.githost.github_apps import key_pair
-from tests.scenarios.apps import check_runs, use_app
-from tests.scenarios.test_burst import BRANCHES, HOURLY, IMAGES, POINTS, WRITES, files, play
-from tests.scenarios.test_merge_queue import queue, queued
+from tests.fakes.executor_memory import Fail, Hold, Succeed
+from tests.scenarios.apps import check_runs, opened_with_app
+from tests.scenarios.test_burst import BRANCHES, IMAGES, away_for_an_hour, play, two_hundred
+from tests.scenarios.test_merge_queue import asked, queue
 from tests.scenarios.test_reruns import rerun_suite
-from tests.scenarios.world import FILES, World, opened
+from tests.scenarios.world import FILES, World
 
 CHECKS = "/check-runs"
 
 
-@pytest.fixture(scope="module")
-def keys() -> tuple[str, str]:
-    return key_pair()
-
-
 @pytest.fixture
 def world(tmp_path: Path, keys: tuple[str, str]) -> Iterator[World]:
-    with opened(HostKind.GITHUB, tmp_path) as made:
-        use_app(made, keys)
+    with opened_with_app(tmp_path, keys) as made:
         yield made
-        assert made.repository.statuses == [], "by check runs alone"
 
 
 def writes(world: World) -> list[int]:
@@ -53,14 +44,7 @@ def wanted(shas: list[str], images: int) -> Counter[tuple[str, str, str | None]]
 
 @pytest.mark.timeout(600)
 def test_two_hundred_builds_at_once_are_reported_within_the_limits(world: World) -> None:
-    world.configure(limits={"builds": 200, "builds-per-repository": 200})
-    world.executor.usual = Hold()
-    shas: list[str] = [world.push(files(), branch) for branch in BRANCHES]
-    world.run(30)
-    assert len(world.runs()) == IMAGES * len(BRANCHES)
-    world.configure(pace="1s")
-    limits = world.host.limits
-    limits.writes, limits.hourly, limits.points = WRITES, HOURLY, POINTS
+    shas = two_hundred(world)
     before = len(writes(world))
     for number in range(IMAGES):
         world.executor.end(f"i{number:02}")
@@ -80,15 +64,7 @@ def test_two_hundred_builds_at_once_are_reported_within_the_limits(world: World)
 
 def test_an_hour_of_outage_is_made_good_within_five_minutes(world: World) -> None:
     images = 20
-    world.executor.usual = Hold()
-    world.configure(limits={"builds": 200, "builds-per-repository": 200})
-    sha = world.push(files(images))
-    world.run(30)
-    world.configure(pace="1s")
-    world.host.faults.outage = True
-    for number in range(images):
-        world.executor.end(f"i{number:02}")
-    play(world, 3600, 20.0)
+    sha = away_for_an_hour(world, images)
     assert not concluded(world)
     world.host.faults.clear()
     play(world, 300, 1.0)
@@ -97,10 +73,7 @@ def test_an_hour_of_outage_is_made_good_within_five_minutes(world: World) -> Non
 
 
 def test_a_commit_of_the_merge_queue_has_the_checks_that_it_waits_for(world: World) -> None:
-    world.push(FILES)
-    world.run()
-    ref, sha = queued(world)
-    queue(world, "checks_requested", ref, sha)
+    _, sha = asked(world, Succeed())
     world.run()
     for context in ("", "/api"):
         (run,) = check_runs(world, sha, context)
@@ -110,12 +83,7 @@ def test_a_commit_of_the_merge_queue_has_the_checks_that_it_waits_for(world: Wor
 
 
 def test_what_leaves_the_merge_queue_is_cancelled(world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    ref, sha = queued(world)
-    queue(world, "checks_requested", ref, sha)
-    world.run(20)
+    ref, sha = asked(world, Hold())
     assert check_runs(world, sha)[0].conclusion is None
     queue(world, "destroyed", ref, sha, reason="dequeued")
     world.run()

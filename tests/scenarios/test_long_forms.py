@@ -8,6 +8,7 @@ import re
 import pytest
 
 from bot.core.reports_comment import MARKER
+from tests.fakes.githost.model import Request
 from tests.scenarios.talk import BOT, Talk
 from tests.scenarios.world import FILES, World
 
@@ -27,13 +28,19 @@ def told(pattern: str, text: str) -> str:
     return found[0]
 
 
-def test_the_line_that_a_fork_waits_for(talk: Talk, world: World) -> None:
+@pytest.fixture
+def request_(long_forms: None, talk: Talk, world: World) -> Request:
+    """Of a fork, which was said to wait."""
     world.executor.untrusted = True
     world.push(FILES)
     world.run()
-    _, request = talk.fork_request()
+    _, made = talk.fork_request()
     world.run(30)
-    sha = request.head_sha
+    return made
+
+
+def test_the_line_that_a_fork_waits_for(talk: Talk, world: World, request_: Request) -> None:
+    sha = request_.head_sha
     state, text = world.status(sha)
     assert (state, len(text) <= 140) == ("pending", True)
     line = told(rf"/\S.* {sha}", text)
@@ -45,30 +52,22 @@ def test_the_line_that_a_fork_waits_for(talk: Talk, world: World) -> None:
     ]
     assert line in said
     assert "`/pushwright help`" in said
-    assert talk.reaction(talk.say(line, request)) == "accepted"
+    assert talk.reaction(talk.say(line, request_)) == "accepted"
     world.run()
     assert [run.image for run in world.runs() if run.sha == sha] == ["api"]
 
 
-def test_a_bare_approval_counts_for_a_head_that_was_said_to_wait(talk: Talk, world: World) -> None:
-    world.executor.untrusted = True
-    world.push(FILES)
-    world.run()
-    _, request = talk.fork_request()
-    world.run(30)
-    assert talk.reaction(talk.say("/pushwright ok-to-test", request)) == "accepted"
+def test_a_bare_approval_counts_for_a_head_that_was_said_to_wait(
+    talk: Talk, request_: Request
+) -> None:
+    assert talk.reaction(talk.say("/pushwright ok-to-test", request_)) == "accepted"
 
 
-def test_the_line_of_a_refused_approval(talk: Talk, world: World) -> None:
-    world.executor.untrusted = True
-    world.push(FILES)
-    world.run()
-    _, request = talk.fork_request()
-    world.run(30)
-    for asked in (f"/pushwright ok-to-test {request.head_sha[:9]}", "/pushwright build api"):
-        assert talk.reaction(talk.say(asked, request)) == "refused"
-        line = told(rf"/pushwright ok-to-test {request.head_sha}", talk.replies()[-1])
-    assert talk.reaction(talk.say(line, request)) == "accepted"
+def test_the_line_of_a_refused_approval(talk: Talk, request_: Request) -> None:
+    for asked in (f"/pushwright ok-to-test {request_.head_sha[:9]}", "/pushwright build api"):
+        assert talk.reaction(talk.say(asked, request_)) == "refused"
+        line = told(rf"/pushwright ok-to-test {request_.head_sha}", talk.replies()[-1])
+    assert talk.reaction(talk.say(line, request_)) == "accepted"
 
 
 def test_what_refusals_tell_to_write(talk: Talk, world: World) -> None:
@@ -82,12 +81,12 @@ def test_what_refusals_tell_to_write(talk: Talk, world: World) -> None:
         "/pushwright skip",
         "/pushwright promote api",
         "/pushwright logs a b c",
-        "/pushwright ok-to-test cancel",
         "/pushwright promote api to prod",
         "/pushwright retest --nothing",
     ):
         talk.say(wrong, request)
-        why = talk.replies()[-1].partition(wrong)[2]
+        _, quoted, why = talk.replies()[-1].partition(wrong)
+        assert quoted, "it is refused"
         assert not re.search(r"(?<![\w/])/(?!pushwright )[a-z]", why), why
     talk.say("/pushwright biuld api", request)
     line = told(r"(?<=did you mean )/[^?]+", talk.replies()[-1])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot.core.ids import HostKind, Sha
-from tests.fakes.executor_memory import Hold
+from tests.fakes.executor_memory import Ending, Hold, Succeed
+from tests.scenarios.apps import send
 from tests.scenarios.world import FILES, World
 
 
@@ -18,36 +19,14 @@ def kind() -> HostKind:
 
 
 def queue(world: World, action: str, ref: str, sha: str, **more: Any) -> None:
-    repository = world.repository
-    for hook in repository.hooks:
-        hook.events = (*hook.events, "merge_group")
-    owner, _, name = repository.path.partition("/")
-    world.host.hooks.send(
-        repository,
-        "merge_group",
-        {
-            "action": action,
-            **more,
-            "merge_group": {
-                "head_sha": sha,
-                "head_ref": ref,
-                "base_ref": "refs/heads/main",
-                "base_sha": world.repository.git.resolve("refs/heads/main"),
-                "head_commit": {"id": sha, "tree_id": sha, "message": "Merge"},
-            },
-            "repository": {
-                "id": repository.id,
-                "name": name,
-                "full_name": repository.path,
-                "owner": {"login": owner, "id": 1},
-                "default_branch": "main",
-                "clone_url": world.host.clone_url(repository),
-                "html_url": f"{world.host.url}/{repository.path}",
-                "private": True,
-            },
-            "sender": {"id": 7, "login": "ada", "type": "User"},
-        },
-    )
+    group = {
+        "head_sha": sha,
+        "head_ref": ref,
+        "base_ref": "refs/heads/main",
+        "base_sha": world.repository.git.resolve("refs/heads/main"),
+        "head_commit": {"id": sha, "tree_id": sha, "message": "Merge"},
+    }
+    send(world, "merge_group", {"action": action, **more, "merge_group": group})
 
 
 def queued(world: World) -> tuple[str, Sha]:
@@ -57,11 +36,19 @@ def queued(world: World) -> tuple[str, Sha]:
     return f"refs/heads/{branch}", sha
 
 
-def test_a_commit_of_the_queue_is_checked_and_reported(world: World) -> None:
+def asked(world: World, ending: Ending) -> tuple[str, Sha]:
+    """A commit of the queue whose checks are wanted; its builds end so."""
     world.push(FILES)
     world.run()
+    world.executor.usual = ending
     ref, sha = queued(world)
     queue(world, "checks_requested", ref, sha)
+    world.run(20)
+    return ref, sha
+
+
+def test_a_commit_of_the_queue_is_checked_and_reported(world: World) -> None:
+    _, sha = asked(world, Succeed())
     world.run()
     assert world.state(sha) == world.state(sha, "/api") == "success"
     assert "built, not pushed" in world.status(sha, "/api")[1]
@@ -69,12 +56,7 @@ def test_a_commit_of_the_queue_is_checked_and_reported(world: World) -> None:
 
 
 def test_what_leaves_the_queue_is_stopped(world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    ref, sha = queued(world)
-    queue(world, "checks_requested", ref, sha)
-    world.run(20)
+    ref, sha = asked(world, Hold())
     assert world.state(sha) == "pending"
     queue(world, "destroyed", ref, sha, reason="dequeued")
     world.run()

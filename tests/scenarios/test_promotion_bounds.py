@@ -31,8 +31,7 @@ def kind() -> HostKind:
 @pytest.fixture
 def talk(kind: HostKind, tmp_path: Path) -> Iterator[Talk]:
     with opened(kind, tmp_path) as world:
-        found = Talk(world)
-        found.people()
+        found = Talk(world).people()
         yield found
 
 

@@ -19,8 +19,7 @@ ALLOWING = FILES | {
 @pytest.fixture
 def talk(kind: HostKind, tmp_path: Path) -> Iterator[Talk]:
     with opened(kind, tmp_path) as world:
-        found = Talk(world)
-        found.people()
+        found = Talk(world).people()
         world.push(ALLOWING)
         world.run()
         yield found

@@ -17,6 +17,7 @@ from tests.fakes.githost.host import PLAYED
 from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess
 from tests.needs import need
 from tests.registry.images import make_image, push
+from tests.scenarios.apps import send
 from tests.scenarios.world import FILES, World, opened
 
 
@@ -38,29 +39,7 @@ def rerun_suite(world: World, sha: str) -> None:
 
 
 def asked_again(world: World, event: str, what: dict[str, Any]) -> None:
-    repository = world.repository
-    for hook in repository.hooks:
-        hook.events = (*hook.events, event)
-    owner, _, name = repository.path.partition("/")
-    world.host.hooks.send(
-        repository,
-        event,
-        {
-            "action": "rerequested",
-            event: what,
-            "repository": {
-                "id": repository.id,
-                "name": name,
-                "full_name": repository.path,
-                "owner": {"login": owner, "id": 1},
-                "default_branch": "main",
-                "clone_url": world.host.clone_url(repository),
-                "html_url": f"{world.host.url}/{repository.path}",
-                "private": True,
-            },
-            "sender": {"id": 7, "login": "ada", "type": "User"},
-        },
-    )
+    send(world, event, {"action": "rerequested", event: what})
 
 
 def test_rerun_builds_the_image_of_that_check_again(world: World) -> None:
