@@ -82,7 +82,7 @@ class PlayedHost:
         self.host = FakeHost(kind, folder)
         self._runs = False
         self.url = self.host.url
-        self.api_url = self.host.api_url if kind is HostKind.GITHUB else self.host.url
+        self.api_url = self.host.named_api
         self.token = ""
         self.remote = ""
 

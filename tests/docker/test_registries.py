@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tests.docker.git_http import Repository
 from tests.docker.site import DEBIAN_BUILDX, DEBIAN_DOCKER, DOCKER29, Site, config_json, on
 from tests.fakes.base_image import push_base
 from tests.fakes.registry_process import RegistryProcess
-from tests.needs import need
+from tests.registry.passwords import one_user
 
 # 127.0.0.0/8 is insecure for every dockerd, so registries made here need no restart of the daemon.
 
@@ -23,10 +22,7 @@ from tests.needs import need
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[RegistryProcess]:
     """Asks for a password: user bot, password open-sesame-1."""
-    program = need("htpasswd", "make deps")
-    file = tmp_path / "htpasswd"
-    subprocess.run([program, "-Bbc", file, "bot", "open-sesame-1"], check=True, capture_output=True)
-    auth = {"htpasswd": {"realm": "test", "path": str(file)}}
+    auth = one_user(tmp_path, "bot", "open-sesame-1")
     with RegistryProcess(tmp_path / "locked", auth=auth) as running:
         yield running
 

@@ -87,7 +87,7 @@ def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
         source = {
             "kind": str(kind),
             "url": host.url,
-            "api-url": host.api_url if kind is HostKind.GITHUB else host.url,
+            "api-url": host.named_api,
             "token-file": "token",
             "webhook-secret-files": ["secret"],
         }

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bot.core.ids import HostKind
 from bot.store import migrate
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Repository
@@ -76,11 +75,10 @@ class BotProcesses:
             self.kill(part)
 
     def _config(self) -> dict[str, Any]:
-        gitlab = self.host.kind is HostKind.GITLAB
         source = {
             "kind": str(self.host.kind),
             "url": self.host.url,
-            "api-url": self.host.url if gitlab else self.host.api_url,
+            "api-url": self.host.named_api,
             "token-file": str(self.folder / "token"),
             "webhook-secret-files": [str(self.folder / "secret")],
         }

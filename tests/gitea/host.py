@@ -110,7 +110,7 @@ class GiteaFace:
     def __init__(self, gitea: GiteaProcess, folder: Path, front: Front | None = None) -> None:
         self.gitea = gitea
         self.url = front.url if front else gitea.url
-        self.api_url = f"{self.url}/api/v1"
+        self.api_url = self.named_api = f"{self.url}/api/v1"
         self.front = front
         self.world = World(self)
         self.hooks = Hooks(gitea)

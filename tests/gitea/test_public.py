@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.core.ids import HostKind
-from tests.gitea.world import opened_on
+from tests.gitea.process import GiteaProcess
+from tests.gitea.world import GiteaWorld, opened_gitea
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES
 
@@ -17,24 +16,22 @@ pytestmark = pytest.mark.xdist_group("gitea")
 
 
 @pytest.fixture
-def talk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Talk]:
-    with opened_on(request, HostKind.GITEA, tmp_path) as world:
-        host: Any = world.host
-        host.api("PATCH", f"/repos/{world.repository.path}", {"private": False})
+def world(gitea: GiteaProcess, tmp_path: Path) -> Iterator[GiteaWorld]:
+    with opened_gitea(gitea, tmp_path) as world:
+        world.api("PATCH", "", {"private": False})
         world.repository.private = False
         world.executor.untrusted = True
         world.push(FILES)
         world.run(5)
-        yield Talk(world)
+        yield world
 
 
-def test_who_has_no_role_reads_and_approves_nothing(talk: Talk) -> None:
-    world = talk.world
+def test_who_has_no_role_reads_and_approves_nothing(world: GiteaWorld) -> None:
+    talk = Talk(world)
     _, request = talk.fork_request(by="mallory")
     sha = request.head_sha
     world.run(30)
-    host: Any = world.host
-    roles = host.api("GET", f"/repos/{world.repository.path}/collaborators")
+    roles = world.api("GET", "/collaborators")
     assert "mallory" not in [person["login"] for person in roles]
     for who in ("mallory", "nobody"):
         for line in (f"/ok-to-test {sha}", "/ok-to-test"):

@@ -5,26 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.core.ids import HostKind
 from bot.core.reports_comment import MARKER
 from tests.fakes.executor_memory import Hold, Succeed
 from tests.fakes.githost import model
-from tests.gitea.host import GiteaFace
-from tests.gitea.process import Refused
-from tests.gitea.world import opened_on
+from tests.gitea.process import GiteaProcess, Refused
+from tests.gitea.world import GiteaWorld, opened_gitea
 from tests.scenarios.talk import Talk
-from tests.scenarios.world import FILES, Said, World
+from tests.scenarios.world import FILES, Said
 
 pytestmark = pytest.mark.xdist_group("gitea")
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with opened_on(request, HostKind.GITEA, tmp_path) as made:
+def world(gitea: GiteaProcess, tmp_path: Path) -> Iterator[GiteaWorld]:
+    with opened_gitea(gitea, tmp_path) as made:
         made.executor.untrusted = True
         made.push(FILES)
         made.run(5)
@@ -32,45 +29,37 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def talk(world: World) -> Talk:
+def talk(world: GiteaWorld) -> Talk:
     return Talk(world).people()
 
 
-def merge(world: World, request: model.Request) -> int:
+def merge(world: GiteaWorld, request: model.Request) -> int:
     """HTTP's status of what a click on Merge gets."""
-    path = f"/repos/{world.repository.path}/pulls/{request.number}/merge"
     try:
-        face(world).api("POST", path, {"Do": "merge"}, by="ada")
+        world.api("POST", f"/pulls/{request.number}/merge", {"Do": "merge"}, by="ada")
     except Refused as refused:
         return refused.status
     return 200
 
 
-def telling(world: World, request: model.Request) -> list[model.Comment]:
+def telling(world: GiteaWorld, request: model.Request) -> list[model.Comment]:
     """Comments that tell of the builds."""
     said = world.host.comments(world.repository, request.number)
     return [comment for comment in said if comment.body.startswith(MARKER)]
 
 
-def face(world: World) -> GiteaFace:
-    host: Any = world.host
-    assert isinstance(host, GiteaFace)
-    return host
-
-
-def history(world: World, sha: str, context: str = "") -> list[Said]:
+def history(world: GiteaWorld, sha: str, context: str = "") -> list[Said]:
     """All that was ever said of a context, oldest first."""
-    path = f"/repos/{world.repository.path}/commits/{sha}/statuses?sort=oldest&limit=50"
-    rows = face(world).api("GET", path)
+    rows = world.api("GET", f"/commits/{sha}/statuses?sort=oldest&limit=50")
     wanted = f"pushwright{context}"
     return [(row["status"], row["description"]) for row in rows if row["context"] == wanted]
 
 
-def ran(world: World, sha: str) -> list[str]:
+def ran(world: GiteaWorld, sha: str) -> list[str]:
     return [run.image for run in world.runs() if run.sha == sha]
 
 
-def test_a_push_becomes_images_and_a_green_status(world: World) -> None:
+def test_a_push_becomes_images_and_a_green_status(world: GiteaWorld) -> None:
     world.executor.usual = Hold()
     sha = world.push("services/api/main.py")
     world.run(5)
@@ -85,7 +74,7 @@ def test_a_push_becomes_images_and_a_green_status(world: World) -> None:
     assert world.tags("api")["main"] == world.built("api", sha)
 
 
-def test_a_tag_names_what_is_built(world: World) -> None:
+def test_a_tag_names_what_is_built(world: GiteaWorld) -> None:
     sha = world.push("services/api/main.py")
     world.run(5)
     world.tag_commit("v1.2.0", sha)
@@ -94,7 +83,7 @@ def test_a_tag_names_what_is_built(world: World) -> None:
     assert world.state(sha, " (tag)") == "success"
 
 
-def test_a_force_push_keeps_the_name_though_the_older_build_ends_last(world: World) -> None:
+def test_a_force_push_keeps_the_name_though_the_older_build_ends_last(world: GiteaWorld) -> None:
     world.executor.usual = Hold()
     first = world.push("services/api/main.py")
     world.run(5)
@@ -111,7 +100,7 @@ def test_a_force_push_keeps_the_name_though_the_older_build_ends_last(world: Wor
     assert world.tags("api")["main"] == world.built("api", second)
 
 
-def test_a_force_push_withdraws_the_build_of_what_it_removes(world: World) -> None:
+def test_a_force_push_withdraws_the_build_of_what_it_removes(world: GiteaWorld) -> None:
     text = FILES[".pushwright.yaml"] + "concurrency: {cancel-in-progress: true}\n"
     base = world.push({".pushwright.yaml": text})
     world.run(5)
@@ -129,7 +118,7 @@ def test_a_force_push_withdraws_the_build_of_what_it_removes(world: World) -> No
     assert world.tags("api")["main"] == world.built("api", second)
 
 
-def test_a_deleted_branch_ends_its_build(world: World) -> None:
+def test_a_deleted_branch_ends_its_build(world: GiteaWorld) -> None:
     world.executor.usual = Hold()
     sha = world.push("services/api/main.py", "release/1")
     world.run(5)
@@ -141,7 +130,9 @@ def test_a_deleted_branch_ends_its_build(world: World) -> None:
     assert "release-1" not in world.tags("api")
 
 
-def test_a_request_of_the_repository_is_built_with_its_own_tag(talk: Talk, world: World) -> None:
+def test_a_request_of_the_repository_is_built_with_its_own_tag(
+    talk: Talk, world: GiteaWorld
+) -> None:
     sha = world.push("services/api/main.py", "topic")
     request = world.request("topic")
     world.run()
@@ -151,7 +142,7 @@ def test_a_request_of_the_repository_is_built_with_its_own_tag(talk: Talk, world
 
 
 def test_a_strangers_fork_waits_for_a_maintainers_approval_of_that_commit(
-    talk: Talk, world: World
+    talk: Talk, world: GiteaWorld
 ) -> None:
     fork, request = talk.fork_request()
     first = request.head_sha
@@ -180,7 +171,7 @@ def test_a_strangers_fork_waits_for_a_maintainers_approval_of_that_commit(
     assert ran(world, first) == ["api"], "once"
 
 
-def test_a_push_right_before_the_comment_is_not_approved(talk: Talk, world: World) -> None:
+def test_a_push_right_before_the_comment_is_not_approved(talk: Talk, world: GiteaWorld) -> None:
     """Read the old head, comment: meanwhile there is a new one."""
     fork, request = talk.fork_request()
     read = request.head_sha
@@ -193,7 +184,7 @@ def test_a_push_right_before_the_comment_is_not_approved(talk: Talk, world: Worl
     assert ran(world, read) == ran(world, evil) == []
 
 
-def test_comments_command_and_one_comment_tells(talk: Talk, world: World) -> None:
+def test_comments_command_and_one_comment_tells(talk: Talk, world: GiteaWorld) -> None:
     world.executor.usual = Hold()
     sha = world.push("services/api/main.py", "topic")
     request = world.request("topic")
@@ -221,7 +212,7 @@ def test_comments_command_and_one_comment_tells(talk: Talk, world: World) -> Non
     assert f"docker pull reg.test/acme/shop/api@{world.built('api', later)}" in edited.body
 
 
-def test_a_protected_branch_merges_once_the_status_is_green(talk: Talk, world: World) -> None:
+def test_a_protected_branch_merges_once_the_status_is_green(talk: Talk, world: GiteaWorld) -> None:
     rule = {
         "rule_name": "main",
         "enable_push": True,
@@ -229,7 +220,7 @@ def test_a_protected_branch_merges_once_the_status_is_green(talk: Talk, world: W
         "status_check_contexts": ["pushwright"],
         "block_admin_merge_override": True,
     }
-    face(world).api("POST", f"/repos/{world.repository.path}/branch_protections", rule)
+    world.api("POST", "/branch_protections", rule)
     world.executor.usual = Hold()
     sha = world.push("services/api/main.py", "topic")
     request = world.request("topic")
@@ -242,6 +233,6 @@ def test_a_protected_branch_merges_once_the_status_is_green(talk: Talk, world: W
     assert world.state(sha) == "success"
     assert merge(world, request) == 200
     world.run()
-    merged = face(world).api("GET", f"/repos/{world.repository.path}/branches/main")["commit"]["id"]
+    merged = world.api("GET", "/branches/main")["commit"]["id"]
     assert world.state(merged) == "success"
     assert world.tags("api")["main"] == world.built("api", merged)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bot.core.ids import HostKind, RepositoryId
 from bot.hosts.gitea.client_setup import GiteaSetup
 from tests.fakes.migrated import sqlite_file
 from tests.gitea.host import GiteaFace
-from tests.gitea.process import GiteaProcess
+from tests.gitea.process import ADMIN, GiteaProcess
 from tests.scenarios.world import SECRET, SOURCE, World, opened
 
 
@@ -26,10 +26,14 @@ class GiteaWorld(World):
     """Its webhooks are made by the client behind `pushwright hooks sync`. The bot's time is turned
     by hand, Gitea's is the real one."""
 
-    def __init__(self, gitea: GiteaProcess, folder: Path, **options: Any) -> None:
-        face = GiteaFace(gitea, folder / "host")
-        face.clear()
-        super().__init__(HostKind.GITEA, folder, sqlite_file(folder), host=face, **options)
+    def __init__(self, gitea: GiteaProcess, folder: Path) -> None:
+        self.face = GiteaFace(gitea, folder / "host")
+        self.face.clear()
+        super().__init__(HostKind.GITEA, folder, sqlite_file(folder), host=self.face)
+
+    def api(self, method: str, path: str, body: object = None, by: str = ADMIN) -> Any:
+        """Of the repository: what `path` names of it."""
+        return self.face.api(method, f"/repos/{self.repository.path}{path}", body, by)
 
     def hook(self, repository: Any) -> None:
         setup = GiteaSetup(self.central.sources[SOURCE])
@@ -50,16 +54,19 @@ class GiteaWorld(World):
         time.sleep(1.1)
 
 
-@contextmanager
 def opened_on(
-    request: pytest.FixtureRequest, kind: HostKind, folder: Path, **options: Any
-) -> Iterator[World]:
+    request: pytest.FixtureRequest, kind: HostKind, folder: Path
+) -> AbstractContextManager[World]:
     """As `opened`, on the stand-ins and on the real Gitea."""
-    if kind is not HostKind.GITEA:
-        with opened(kind, folder, **options) as world:
-            yield world
-        return
-    world = GiteaWorld(request.getfixturevalue("gitea"), folder, **options)
+    if kind is HostKind.GITEA:
+        return opened_gitea(request.getfixturevalue("gitea"), folder)
+    return opened(kind, folder)
+
+
+@contextmanager
+def opened_gitea(gitea: GiteaProcess, folder: Path) -> Iterator[GiteaWorld]:
+    """As `opened`."""
+    world = GiteaWorld(gitea, folder)
     world.open()
     try:
         world.settle()

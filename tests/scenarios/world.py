@@ -111,7 +111,6 @@ class World:
 
     def configure(self, **changes: Any) -> CentralConfig:
         """The central config with these top-level keys changed, in force at once."""
-        gitlab = self.kind is HostKind.GITLAB
         usual: dict[str, Any] = {
             "version": 1,
             "public-url": "https://bot.test",
@@ -119,7 +118,7 @@ class World:
                 SOURCE: {
                     "kind": str(self.kind),
                     "url": self.host.url,
-                    "api-url": self.host.url if gitlab else self.host.api_url,
+                    "api-url": self.host.named_api,
                     "token-file": str(self.folder / "token"),
                     "webhook-secret-files": [str(self.folder / "secret")],
                 }

@@ -87,11 +87,10 @@ class Bot:
 
     def central(self) -> dict[str, Any]:
         """The central config."""
-        api_url = self.host.api_url if self.host.kind is HostKind.GITHUB else self.host.url
         source = {
             "kind": str(self.host.kind),
             "url": self.host.url,
-            "api-url": api_url,
+            "api-url": self.host.named_api,
             "token-file": str(self.folder / "token"),
             "webhook-secret-files": [str(self.folder / "secret")],
         }

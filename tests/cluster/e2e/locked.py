@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.node import HOST
 from tests.cluster.programs import DIES_WITH_US
 from tests.fakes.registry_process import RegistryProcess
-from tests.needs import need
+from tests.registry.passwords import one_user
 
 PASSWORD = "canary-of-a-registry"
 
@@ -19,10 +18,7 @@ PASSWORD = "canary-of-a-registry"
 def locked_registry(folder: Path) -> RegistryProcess:
     """For the user `bot` with `PASSWORD` and nobody else, where pods reach it; not started."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "htpasswd"
-    argv = [need("htpasswd", "make deps"), "-Bbc", str(file), "bot", PASSWORD]
-    subprocess.run(argv, check=True, capture_output=True)
-    auth = {"htpasswd": {"realm": "test", "path": str(file)}}
+    auth = one_user(folder, "bot", PASSWORD)
     return RegistryProcess(folder / "data", address=HOST, auth=auth, in_front=DIES_WITH_US)
 
 

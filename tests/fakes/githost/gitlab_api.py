@@ -281,6 +281,9 @@ class GitLabApi:
         comment = project.comments.get(int(note))
         if comment is None or comment.number != self._one(project, number).number:
             raise Refused(404, {"message": "404 Note Not Found"})
+        return self._edited(asked, token, project, comment)
+
+    def _edited(self, asked: Asked, token: Token, project: Repository, comment: Comment) -> Answer:
         if comment.author is not token.person:
             raise Refused(403, {"message": "403 Forbidden"})
         comment.body = _body(asked)
@@ -326,11 +329,7 @@ class GitLabApi:
         comment = project.comments.get(int(note))
         if comment is None or comment.sha != sha or discussion != f"{comment.id:040x}":
             raise Refused(404, {"message": "404 Note Not Found"})
-        if comment.author is not token.person:
-            raise Refused(403, {"message": "403 Forbidden"})
-        comment.body = _body(asked)
-        comment.edited += 1
-        return Answer.of(self._shapes.note(project, comment))
+        return self._edited(asked, token, project, comment)
 
     def _discussion(self, project: Repository, row: Comment) -> Json:
         shown = self._shapes.note(project, row)

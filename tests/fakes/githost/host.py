@@ -94,6 +94,11 @@ class FakeHost:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
 
+    @property
+    def named_api(self) -> str:
+        """`api-url` of a source in the central config: GitLab's is the host's own address."""
+        return self.url if self.kind is HostKind.GITLAB else self.api_url
+
     def start(self) -> None:
         self._thread.start()
         self.hooks.start()
