@@ -37,6 +37,16 @@ def run(worker: Worker) -> tuple[threading.Thread, list[bool]]:
     return thread, good
 
 
+def counting(turns: threading.Semaphore) -> Callable[[], bool]:
+    """A step that has nothing to do, once for each time that it is asked."""
+
+    def step() -> bool:
+        turns.release()
+        return False
+
+    return step
+
+
 def breaking(error: Exception) -> Callable[[], bool]:
     def step() -> bool:
         raise error
@@ -101,11 +111,7 @@ def test_a_listener_that_fails_for_a_while_rings_again() -> None:
         time.sleep(0.01)
         return True
 
-    def step() -> bool:
-        woken.release()
-        return False
-
-    worker = Worker([Loop("one", step, 600.0)], wait, TurnedClock())
+    worker = Worker([Loop("one", counting(woken), 600.0)], wait, TurnedClock())
     thread, good = run(worker)
     for _ in range(3):
         assert woken.acquire(timeout=20)
@@ -161,11 +167,9 @@ def test_a_bell_with_a_name_wakes_that_loop_alone() -> None:
 def test_a_loop_that_commits_do_not_wake_hears_its_name_and_the_end() -> None:
     bell, turns = Bell(), threading.Semaphore(0)
 
-    def step() -> bool:
-        turns.release()
-        return False
-
-    worker = Worker([Loop("one", step, 600.0, rung=False)], quiet, TurnedClock(), bell=bell)
+    worker = Worker(
+        [Loop("one", counting(turns), 600.0, rung=False)], quiet, TurnedClock(), bell=bell
+    )
     thread, good = run(worker)
     assert turns.acquire(timeout=20)
     bell.ring()
@@ -180,11 +184,7 @@ def test_a_loop_that_commits_do_not_wake_hears_its_name_and_the_end() -> None:
 def test_a_loop_comes_back_when_it_said() -> None:
     turns = threading.Semaphore(0)
 
-    def step() -> bool:
-        turns.release()
-        return False
-
-    worker = Worker([Loop("one", step, 600.0, due=lambda: 0.01)], quiet, TurnedClock())
+    worker = Worker([Loop("one", counting(turns), 600.0, due=lambda: 0.01)], quiet, TurnedClock())
     thread, good = run(worker)
     for _ in range(3):
         assert turns.acquire(timeout=20)
