@@ -117,7 +117,7 @@ class Registrar:
         )
 
     def lines(self, app: RegisteredApp) -> str:
-        return self.wish.lines(app.id, self.files)
+        return self.wish.lines(app.id, app.login, self.files)
 
     def prepare(self) -> None:
         """Before anything is registered. Raises SettingsMistake."""

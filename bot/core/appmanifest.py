@@ -49,10 +49,12 @@ class WantedApp:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApp:
-    """What GitHub answers to the code, once. `page` is the App's own page at the host."""
+    """What GitHub answers to the code, once. `page` is the App's own page at the host, `login` its
+    user, whose comments are the bot's."""
 
     id: int
     name: str
+    login: str
     owner: str
     page: str
     private_key: str = field(repr=False)

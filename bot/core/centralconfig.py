@@ -29,7 +29,8 @@ class Source:
     """One Git host as one installation or bot user sees it.
 
     `url` is the host's web address (`https://github.com`), `api_url` the REST address where it
-    differs from the kind's rule. `bot_login`, when given, is whose comments are our own.
+    differs from the kind's rule. `bot_login`, when given, is whose comments are our own besides
+    those of the credential's user, and a name that mentions of us may use.
     """
 
     name: SourceName

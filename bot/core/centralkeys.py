@@ -92,8 +92,9 @@ REPORTS: Key[Literal["statuses", "checks"]] = Key(
 BOT_LOGIN = Key(
     "bot-login",
     Text("login", centraltext.login),
-    "Whose comments are the bot's own.",
-    "the credential's",
+    "A login whose comments are the bot's own, besides the credential's user, and that `@login "
+    "COMMAND` may name. Of an App: `<slug>[bot]`.",
+    "none",
 )
 CA_FILE = Key("ca-file", FILE, "Certificates (PEM) that are trusted besides the system's.", "none")
 PROXY = Key("proxy", ADDRESS, "An HTTP proxy for this host.", "none")

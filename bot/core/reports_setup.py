@@ -34,7 +34,7 @@ class SourceWish:
     ca_file: str | None = None
     proxy: str | None = None
 
-    def lines(self, app_id: int, files: WrittenFiles) -> str:
+    def lines(self, app_id: int, login: str, files: WrittenFiles) -> str:
         """The lines of the central config."""
         rows = [f"{keys.KIND.name}: github"]
         rows += self._optional((keys.URL, self.url), (keys.API_URL, self.api_url))
@@ -44,6 +44,7 @@ class SourceWish:
             f"  {keys.APP_KEY.name}: {_quoted(files.private_key)}",
             f"{keys.WEBHOOK_SECRETS.name}: [{_quoted(files.webhook_secret)}]",
             f"{keys.REPORTS.name}: {self.reports}",
+            f"{keys.BOT_LOGIN.name}: {_quoted(login)}",
         ]
         rows += self._optional((keys.CA_FILE, self.ca_file), (keys.PROXY, self.proxy))
         inner = "".join(f"    {row}\n" for row in rows)
@@ -57,7 +58,7 @@ class SourceWish:
         """The least central config that has this source, for its rules to be held against."""
         files = WrittenFiles("key", "secret", "lines")
         return (
-            f"version: 1\npublic-url: {_quoted(public_url)}\n{self.lines(1, files)}"
+            f"version: 1\npublic-url: {_quoted(public_url)}\n{self.lines(1, 'app[bot]', files)}"
             "repositories: [{match: '**', images: ['example.com/**']}]\n"
         )
 

@@ -1,9 +1,11 @@
-"""The one comment of ours under a pull/merge request, on any host: edited in place, else made."""
+"""Comments of ours, on any host: which are, and the one under a pull/merge request, edited in
+place, else made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.core.events import Person
 from bot.ports import Forbidden, NotFound
 
 
@@ -29,6 +31,11 @@ def kept(
             return None
         raise
     return target
+
+
+def is_called(person: Person, login: str | None) -> bool:
+    """No host tells logins apart by their case."""
+    return login is not None and person.login.lower() == login.lower()
 
 
 def says_locked(error: Forbidden) -> bool:

@@ -1,4 +1,4 @@
-"""`pushwright setup github` as it waits for a browser."""
+"""`pushwright setup github` as it waits for a browser, or takes the code by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.commands.running import command, environment
+from tests.appsetup.browser import Browser
+from tests.commands.running import Ended, command, environment, run
 from tests.fakes.githost.host import FakeHost
 
 PUBLIC = "https://builds.example.com"
@@ -57,3 +58,20 @@ def waiting(folder: Path, host: FakeHost, *more: str) -> Iterator[Waiting]:
     finally:
         process.kill()
         process.communicate()
+
+
+def code_by_hand(host: FakeHost, browser: Browser, folder: Path) -> str:
+    """The page as a file, the code out of the address that shows nothing."""
+    page = folder / "page.html"
+    assert run(*arguments(host, "--page", str(page), "--org", "acme")).code == 0
+    browser.read(page.read_text())
+    browser.press()
+    address = browser.press(name=f"a{len(host.world.apps)}", follow=False).headers["Location"]
+    assert address.startswith("http://127.0.0.1:8642/registered?code=")
+    found = re.search(r"code=(\w+)", address)
+    assert found is not None
+    return found[1]
+
+
+def converted(host: FakeHost, code: str, folder: Path, *more: str) -> Ended:
+    return run(*arguments(host, "--code", code, "--folder", str(folder), *more))

@@ -62,6 +62,7 @@ def test_an_app_of_an_organization(tmp_path: Path, host: FakeHost, browser: Brow
     source = central(tmp_path, lines).sources["github"]  # type: ignore[index] # a NewType
     assert source.app is not None
     assert (source.app.id, source.url, source.reports) == (str(app.id), host.url, "checks")
+    assert source.bot_login == "pushwright-acme[bot]"
     key, secret = Path(source.app.private_key_file), Path(source.webhook_secret_files[0])
     assert secret.read_text().strip() == app.hook.secret
     assert key.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import time
@@ -19,15 +18,17 @@ from bot.core.reports_setup import SourceWish
 from bot.ports import Permanent
 from bot.web.setuppage import Reception, create_app
 from tests.appsetup.browser import Browser
-from tests.appsetup.running import PUBLIC, arguments, waiting
-from tests.commands.running import Ended, run
+from tests.appsetup.running import PUBLIC, arguments, code_by_hand, converted, waiting
+from tests.commands.running import run
 from tests.fakes.clock import HandClock
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.github_manifests import mistakes
 from tests.fakes.githost.host import FakeHost
 
 ADDRESS = "http://127.0.0.1:8642"
-APP = RegisteredApp(7, "ours", "acme", "https://github.test/apps/ours", "the key", "the secret")
+APP = RegisteredApp(
+    7, "ours", "ours[bot]", "acme", "https://github.test/apps/ours", "the key", "the secret"
+)
 
 
 # -- the state ------------------------------------------------------------------------------------
@@ -143,23 +144,6 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path, host: FakeHost) -> Non
     said = refused(host, "--code", "c0de", "--folder", "/sys/pushwright")
     assert "/sys/pushwright can't be written" in said
     assert "--folder" in said
-
-
-def code_by_hand(host: FakeHost, browser: Browser, folder: Path) -> str:
-    """The page as a file, the code out of the address that shows nothing."""
-    page = folder / "page.html"
-    assert run(*arguments(host, "--page", str(page), "--org", "acme")).code == 0
-    browser.read(page.read_text())
-    browser.press()
-    address = browser.press(name=f"a{len(host.world.apps)}", follow=False).headers["Location"]
-    assert address.startswith("http://127.0.0.1:8642/registered?code=")
-    found = re.search(r"code=(\w+)", address)
-    assert found is not None
-    return found[1]
-
-
-def converted(host: FakeHost, code: str, folder: Path, *more: str) -> Ended:
-    return run(*arguments(host, "--code", code, "--folder", str(folder), *more))
 
 
 def test_by_hand_and_files_that_are_there(tmp_path: Path, host: FakeHost, browser: Browser) -> None:

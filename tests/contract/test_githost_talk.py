@@ -70,10 +70,13 @@ def test_who_we_are(stage: Stage) -> None:
     assert not stage.client.is_own(stage.repository, Person(None, "ghost"))
 
 
-def test_who_the_administrator_says_we_are(stage: Stage) -> None:
+def test_who_the_administrator_says_we_are_too(stage: Stage) -> None:
+    """A name that was written down before a rename takes nothing from the number."""
+    own = stage.host.person("pushwright-bot")
     source = dataclasses.replace(stage.source, bot_login="mallory")
     client = Hosts({SOURCE: source}, TurnedClock()).get(SOURCE)
-    assert client.is_own(stage.repository, Person(7, "mallory"))
+    assert client.is_own(stage.repository, Person(7, "Mallory"))
+    assert client.is_own(stage.repository, Person(own.id, "renamed"))
     assert not client.is_own(stage.repository, Person(7, "pushwright-bot"))
     client.close()
 

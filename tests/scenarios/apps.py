@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bot.core.ids import HostKind
-from tests.fakes.githost.model import CheckRun
+from tests.appsetup.browser import Browser
+from tests.appsetup.running import code_by_hand, converted
+from tests.fakes.githost.model import App, CheckRun
 from tests.fakes.githost.stage import APP_PERMISSIONS
 from tests.scenarios.world import SOURCE, World, opened
 
@@ -24,6 +28,23 @@ def use_app(world: World, keys: tuple[str, str], reports: str = "checks") -> Non
     source["app"] = {"id": str(app.id), "private-key-file": str(file)}
     world.configure(sources={SOURCE: source | {"reports": reports}})
     world.restart()
+
+
+def set_up(world: World) -> App:
+    """`pushwright setup github`, its lines pasted into the config, the App installed. Webhooks stay
+    those of the repository."""
+    browser = Browser()
+    code = code_by_hand(world.host, browser, world.folder)
+    browser.close()
+    ended = converted(world.host, code, world.folder / "secrets", "--source", SOURCE)
+    assert (ended.code, ended.err) == (0, "")
+    (app,) = world.host.world.apps.values()
+    world.host.install(app, world.repository)
+    written = yaml.safe_load((world.folder / "secrets" / f"{SOURCE}.source.yaml").read_text())
+    hooks = {"webhook-secret-files": [str(world.folder / "secret")]}
+    world.configure(sources={SOURCE: written["sources"][SOURCE] | hooks})
+    world.restart()
+    return app
 
 
 @contextmanager

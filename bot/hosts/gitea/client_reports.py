@@ -9,7 +9,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person, Repository
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
-from bot.hosts.comments import kept, says_locked
+from bot.hosts.comments import is_called, kept, says_locked
 from bot.hosts.fields import Fields
 from bot.hosts.gitea import client_answers as answers
 from bot.hosts.gitea import codec
@@ -31,7 +31,7 @@ _REACTIONS: Final[Mapping[Reaction, str]] = {
 
 
 class GiteaReports:
-    """Comments are our own by our user's number, or by `bot_login` where one is named."""
+    """Comments are our own by our user's number, and by `bot_login` where one is named."""
 
     def __init__(self, access: GiteaAccess, bot_login: str | None) -> None:
         self._access = access
@@ -91,8 +91,8 @@ class GiteaReports:
         return next((found for found in answer.each(ours) if found is not None), None)
 
     def is_own(self, person: Person) -> bool:
-        if self._login:
-            return person.login.lower() == self._login.lower()
+        if is_called(person, self._login):
+            return True
         return person.id is not None and person.id == self._access.own_id()
 
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:

@@ -47,6 +47,7 @@ def _registered(app: Fields) -> RegisteredApp:
     return RegisteredApp(
         app.number("id"),
         app.text("name"),
+        f"{app.text('slug')}[bot]",
         name or "?",
         app.text("html_url"),
         key,

@@ -10,7 +10,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus, Detail
-from bot.hosts.comments import fitting, kept, says_locked
+from bot.hosts.comments import fitting, is_called, kept, says_locked
 from bot.hosts.fields import Fields
 from bot.hosts.github import client_answers as answers
 from bot.hosts.github.client_access import Access, at, every
@@ -31,8 +31,9 @@ _REACTIONS: Final[Mapping[Reaction, str]] = {
 
 
 class GitHubReports:
-    """`selector` is `/repositories/{id}` everywhere. Comments are our own by our user's id, or by
-    `bot_login` where the administrator names one. `checks`: where the source reports by them."""
+    """`selector` is `/repositories/{id}` everywhere. Comments are our own by our user's id,
+    which stays when an App is renamed, and by `bot_login` where the administrator names one.
+    `checks`: where the source reports by them."""
 
     def __init__(
         self, access: Access, bot_login: str | None, checks: GitHubChecks | None = None
@@ -101,8 +102,8 @@ class GitHubReports:
         return next((row for row in every(page)[0] if row is not None), None)
 
     def is_own(self, selector: str, person: Person) -> bool:
-        if self._login:
-            return person.login == self._login
+        if is_called(person, self._login):
+            return True
         return person.id is not None and person.id == self._access.own_id(selector)
 
     def react(self, selector: str, spot: Spot, reaction: Reaction) -> bool:

@@ -15,7 +15,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.events import Person
 from bot.core.ids import RepositoryId, Sha
 from bot.core.reports import CommitStatus, Fork, StatusState
-from bot.hosts.comments import fitting, kept
+from bot.hosts.comments import fitting, is_called, kept
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import client_answers as answers
 from bot.hosts.gitlab.client_requests import GitLabRequests, Transition, read
@@ -38,7 +38,7 @@ _Key = tuple[str, Sha, str | None]
 
 
 class GitLabReports:
-    """`project` is `/projects/{id}` everywhere. Notes are our own by our user's id, or by
+    """`project` is `/projects/{id}` everywhere. Notes are our own by our user's id, and by
     `bot_login` where the administrator names one."""
 
     def __init__(self, requests: GitLabRequests, bot_login: str | None) -> None:
@@ -196,8 +196,8 @@ class GitLabReports:
         return (note.prose("body") or "").startswith(marker) and self.is_own(author)
 
     def is_own(self, person: Person) -> bool:
-        if self._login:
-            return person.login == self._login
+        if is_called(person, self._login):
+            return True
         return person.id is not None and person.id == self._own_id()
 
     def react(self, project: str, spot: Spot, reaction: Reaction) -> bool:
