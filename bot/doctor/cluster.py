@@ -5,8 +5,10 @@ Whatever this account may not read is said to be unknown: the bot's Role gives i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 from bot.core.findings import About, Finding
@@ -15,13 +17,14 @@ from bot.doctor import clusterfindings, probes
 from bot.doctor.checks import Check
 from bot.doctor.clusterfindings import Hidden
 from bot.doctor.samples import Trial, sample
-from bot.executors.kubernetes.api import METADATA, Api, pods_path, secrets_path
+from bot.executors.kubernetes.api import METADATA, PAUSE, Api, Silent, pods_path, secrets_path
 from bot.executors.kubernetes.inputs import namespace
 from bot.executors.kubernetes.permissions import PERMISSIONS
 from bot.executors.kubernetes.reading import mapping, mappings
 from bot.ports import Forbidden, HostError, NotFound
 
 Json = Mapping[str, object]
+T = TypeVar("T")
 _DRY = {"dryRun": "All", "fieldValidation": "Strict"}
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
@@ -122,7 +125,7 @@ class Cluster:
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = ""
     ) -> Json | Hidden:
         try:
-            return self.api.get(path, query, accept=accept)
+            return _asked(lambda: self.api.get(path, query, accept=accept))
         except NotFound as error:
             return Hidden(str(error), missing=True)
         except HostError as error:
@@ -130,7 +133,7 @@ class Cluster:
 
     def _dry_run(self, name: str, pod: Json) -> Json | Hidden:
         try:
-            return self.api.create(pods_path(name), pod, _DRY)
+            return _asked(lambda: self.api.create(pods_path(name), pod, _DRY))
         except HostError as error:
             return Hidden(str(error))
 
@@ -157,7 +160,7 @@ class Cluster:
             "spec": {"resourceAttributes": attributes},
         }
         try:
-            found = self.api.create(_REVIEWS, body)
+            found = _asked(lambda: self.api.create(_REVIEWS, body))
         except HostError:
             return None
         allowed = mapping(found.get("status")).get("allowed")
@@ -190,3 +193,13 @@ class Cluster:
         query = {"fieldSelector": f"metadata.name={wanted}", "limit": "1"}
         found = self._seen(secrets_path(name), query, accept=METADATA)
         return found if isinstance(found, Hidden) else bool(mappings(found.get("items")))
+
+
+def _asked(question: Callable[[], T]) -> T:
+    """Once more where no answer came: checks share one way to the server, and the silence that one
+    of them met for a moment is no finding of the others."""
+    try:
+        return question()
+    except Silent:
+        time.sleep(PAUSE)
+        return question()

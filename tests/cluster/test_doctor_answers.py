@@ -21,7 +21,7 @@ from tests.cluster.doctor_bench import FAIL, OK, Worker, by_check
 
 @pytest.fixture
 def scripted(tmp_path: Path) -> Iterator[Callable[[Callable[[str], Any]], Api]]:
-    """An API server over plain HTTP whose answers a function gives by path."""
+    """An API server over plain HTTP whose answers a function gives by path; None: it hangs up."""
     servers = []
 
     def serve(answer: Callable[[str], Any]) -> Api:
@@ -30,7 +30,9 @@ def scripted(tmp_path: Path) -> Iterator[Callable[[Callable[[str], Any]], Api]]:
 
             def _any(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                body = answer(self.path)
+                if (body := answer(self.path)) is None:
+                    self.close_connection = True
+                    return
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(data)))
@@ -86,3 +88,21 @@ def test_hostile_answers_are_findings(
     assert found["version"].result is OK
     assert not [one for one in found.values() if "this check broke" in one.found]
     assert found[f"build pod in {worker.namespace}"].result is FAIL
+
+
+def test_a_moment_without_an_answer_is_no_finding(
+    worker: Worker, scripted: Callable[[Callable[[str], Any]], Api]
+) -> None:
+    """Checks run side by side: the one that is hung up on silences the way of all for a moment."""
+    asked: list[str] = []
+
+    def answer(path: str) -> Any:
+        asked.append(path)
+        if path == "/version":
+            return {"gitVersion": "v1.34.0"}
+        return None if len(asked) == 2 else {"status": {"allowed": True}, "items": []}
+
+    api = scripted(answer)
+    found = by_check(run_checks(list(Cluster(api, worker.bench.settings, 4).checks()), seconds=60))
+    assert found[f"permissions in {worker.namespace}"].result is OK
+    assert not [one for one in found.values() if "does not answer" in one.found]

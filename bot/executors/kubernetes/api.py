@@ -24,7 +24,7 @@ from bot.ports import AdmissionDenied, Clock, Forbidden, NotFound, Permanent, Te
 
 Json = Mapping[str, object]
 CONNECT = 5.0
-_PAUSE = 2.0
+PAUSE = 2.0
 """Seconds in which a server that did not answer is not asked again: one has waited for all."""
 _MOST = 64 << 20
 """Bytes of one answer."""
@@ -46,6 +46,10 @@ USUAL = Bounds()
 
 class Conflict(Permanent):
     """Something else has that name, or another uid than the one that was expected."""
+
+
+class Silent(Temporary):
+    """No answer came, or lately none did."""
 
 
 class NotNow(Temporary):
@@ -154,7 +158,7 @@ class Api:
     ) -> urllib3.BaseHTTPResponse:
         left = self._silent_until - self._clock.monotonic()
         if left > 0:
-            raise Temporary("the cluster does not answer", left)
+            raise Silent("the cluster does not answer", left)
         way = self._connection.way()
         self.calls += 1
         kind = {} if data is None else {"Content-Type": "application/json"}
@@ -170,8 +174,8 @@ class Api:
             )
         except (HTTPError, OSError) as error:
             if read == self._bounds.silence or not isinstance(error, ReadTimeoutError):
-                self._silent_until = self._clock.monotonic() + _PAUSE
-            raise Temporary(f"the cluster at {way.host} does not answer: {_told(error)}") from error
+                self._silent_until = self._clock.monotonic() + PAUSE
+            raise Silent(f"the cluster at {way.host} does not answer: {_told(error)}") from error
 
     def _accepted(self, method: str, response: urllib3.BaseHTTPResponse) -> None:
         if 200 <= response.status < 300:
