@@ -153,13 +153,15 @@ class Crew:
             self._kubelet.remove(name)
             self.removed()
         elif name not in self._began:
+            # Noted once it is done: an apiserver that goes away in between is asked again.
+            if "nodeName" not in pod["spec"]:
+                self._kubelet.bind(name)
+            self._kubelet.run(name)
             self._began.add(name)
             self.started.append(pod["metadata"]["labels"]["pushwright.dev/repository"])
-            self._kubelet.bind(name)
-            self._kubelet.run(name)
         elif name not in self._ended and not self.hold.is_set():
-            self._ended.add(name)
             self._kubelet.end(name, CHECKED, startTime=stamp(time.time()))
+            self._ended.add(name)
 
     def removed(self) -> None:
         """A pod is gone."""
