@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.core.builds import LogLine
+
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, hyperlinks
@@ -41,6 +43,15 @@ def read_line(record: str) -> Line | None:
             return Line(n, "phase", plain(str(document.get("name") or "")), at)
         case _:
             return None
+
+
+def lost_lines(first: int, last: int) -> LogLine:
+    """A note in place of those. It has the number of the last: who reads on from there, after a
+    restart, finds no gap to tell of once more."""
+    count = last - first + 1
+    what = "1 line was lost" if count == 1 else f"{count} lines were lost"
+    text = f"{what} (log rotation on the node: containerLogMaxSize of its kubelet)"
+    return LogLine(last, json.dumps({"n": last, "k": "note", "x": text}))
 
 
 def plain(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.core.builds import Running
+from bot.core.logtext import log_texts
 from bot.executors.kubernetes.names import object_name
 from bot.ports import Temporary
 from tests.cluster.control_plane import ControlPlane
@@ -79,6 +80,28 @@ def test_every_line_once_through_restarts_and_clocks_that_are_set(
             got += [line.n for line in found]
         assert got == list(range(1, printed + 1)), f"turn {turn}"
     assert sum("sinceSeconds" in query for query in kubelet.asked) > 30
+
+
+def test_lines_that_a_node_no_longer_has_are_told(bench: Bench, kubelet: LogKubelet) -> None:
+    """Its log was turned over between two readings, twice. A worker that begins anew meanwhile
+    tells of nothing twice."""
+    name, pod = started(bench)
+    at = kubelet.now
+    kubelet.logs[pod] = [(at, record(n, at)) for n in range(1, 4)]
+    executor = bench.executor()
+    got = list(executor.read_log(name, 0, 10))
+    assert not executor.read_log(name, 3, 10)
+    kubelet.logs[pod] = [(at, record(n, at)) for n in range(9, 12)]
+    while lines := executor.read_log(name, got[-1].n, 1):
+        got += lines
+        if len(got) == 4:
+            executor = bench.executor()
+    kubelet.logs[pod] = [(at, record(13, at))]
+    got += bench.executor().read_log(name, got[-1].n, 10)
+    assert [line.n for line in got] == [1, 2, 3, 8, 9, 10, 11, 12, 13]
+    why = "(log rotation on the node: containerLogMaxSize of its kubelet)"
+    notes = [line for line in log_texts([line.text for line in got]) if line != "x"]
+    assert notes == [f"5 lines were lost {why}", f"1 line was lost {why}"]
 
 
 def test_the_end_is_read_whole(bench: Bench, kubelet: LogKubelet) -> None:

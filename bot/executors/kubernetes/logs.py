@@ -3,18 +3,20 @@ followed: a line is known by its number, so overlaps cost bytes and nothing else
 
 The kubelet serves the newest file of a container's log only
 (https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation), 10 MiB by
-default; the builder prints less than that.
+default; the builder prints less than that. Where a node keeps less, a note stands for the lines
+that it no longer had.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from bot.core.builds import LogLine
+from bot.core.logtext import lost_lines
 from bot.executors.loglines import parse_line
 from bot.ports import Clock
 
@@ -90,6 +92,7 @@ class PodLogs:
             # The node's clock was set forward: what is between looks older than it is.
             with reading(None) as pieces:
                 place.unread, place.whole = _above(place.number, pieces)
+        place.unread = _with_gaps(place.number, place.unread)
         if place.whole:
             place.asked = now
 
@@ -109,6 +112,17 @@ def _above(number: int, pieces: Iterator[bytes]) -> tuple[deque[LogLine], bool]:
         if room <= 0:
             return found, False
     return found, True
+
+
+def _with_gaps(number: int, lines: Iterable[LogLine]) -> deque[LogLine]:
+    """With a note wherever a number is missing: the builder leaves none out."""
+    found: deque[LogLine] = deque()
+    for line in lines:
+        if line.n > number + 1:
+            found.append(lost_lines(number + 1, line.n - 1))
+        found.append(line)
+        number = line.n
+    return found
 
 
 def whole_lines(pieces: Iterator[bytes], longest: int) -> Iterator[bytes]:
