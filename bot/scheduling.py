@@ -23,7 +23,15 @@ from bot.core.builds import (
 )
 from bot.core.cacheadvice import advised
 from bot.core.ids import BuildId, Digest
-from bot.core.outcomes import classify, failure, internal, refused_tag, settle, span
+from bot.core.outcomes import (
+    classify,
+    failure,
+    internal,
+    refused_tag,
+    settle,
+    span,
+    withdrawn_outcome,
+)
 from bot.flow import Ports
 from bot.logreading import OFTEN, LogReading
 from bot.ports import AdmissionDenied, HostError, Permanent, Registry, Temporary
@@ -241,6 +249,9 @@ class Scheduler:
             try:
                 head = self._registry.digest(pushed_name(build), digest)
             except Temporary as error:
+                if build.withdrawn:  # nobody waits for the proof any more
+                    self._end(build, _withdrawn(build))
+                    return True
                 if self._now() - (build.started_at or build.queued_at) < _timeout(build) + 300:
                     return self._verify_later(build, error)
                 trouble = str(error)
@@ -280,8 +291,8 @@ class Scheduler:
             state, reason=outcome.message, outcome=outcome, next_at=now + _TAGS, started_at=began
         )
         moved = self._ports.store.move_build(build, move, now)
-        LOG.info("%s: %s", state, outcome.message, extra=_about(build))
-        if state is BuildState.TAGGING:
+        LOG.info("%s: %s", moved.state, moved.reason, extra=_about(build))
+        if moved.state is BuildState.TAGGING:
             # The lease is given back, but while nobody takes it the build is still ours to end.
             self._end_tagged(moved)
 
@@ -359,6 +370,11 @@ def _progress(build: BuildRow) -> Progress:
         admitted_at=build.admitted_at,
         withdrawn_by=build.reason if withdrawn else "",
     )
+
+
+def _withdrawn(build: BuildRow) -> Outcome:
+    superseded = build.withdrawn == "superseded"
+    return withdrawn_outcome("superseded" if superseded else "cancelled", build.reason)
 
 
 def _timeout(build: BuildRow) -> float:

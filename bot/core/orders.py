@@ -220,11 +220,12 @@ def _retest(_command: Command, here: Situation, images: tuple[ImageKey, ...]) ->
 
 
 def _cancel(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
+    """What is proven gets all of its tags: that is too late to stop."""
     running = [
         image
         for image, view in here.newest.items()
-        if not view.build.state.final and view.build.id not in here.shared
-        if not images or image in images
+        if not view.build.state.final and view.build.state is not BuildState.TAGGING
+        if view.build.id not in here.shared and (not images or image in images)
     ]
     return Stop(images) if running else Nothing(answers.NOTHING_RUNS)
 

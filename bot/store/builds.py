@@ -229,10 +229,12 @@ def locked(tx: Connection, row: BuildRow) -> Row[Any]:
     return found
 
 
-def target(row: Row[Any], move: Move) -> tuple[BuildState, Outcome | None]:
-    """Where the move leads. A withdrawn build is not tried again."""
+def target(row: Row[Any], move: Move, *, claimed: bool) -> tuple[BuildState, Outcome | None]:
+    """Where the move leads. A withdrawn build is not tried again; nor does it succeed while a claim
+    waits for its tags (`claimed`): somebody was told that it is stopped."""
     state, outcome = move.state, move.outcome
-    if state is BuildState.QUEUED and row.withdrawn:
+    won = state in (BuildState.TAGGING, BuildState.SUCCEEDED)
+    if row.withdrawn and (state is BuildState.QUEUED or (won and claimed)):
         state = BuildState(row.withdrawn)
         outcome = Outcome(state=state, kind=OutcomeClass(row.withdrawn), message=row.reason)
     order = list(BuildState)

@@ -17,7 +17,8 @@ from bot.store.schema import build
 
 def move(tx: Connection, held: BuildRow, asked: Move, now: float) -> BuildRow:
     row = builds.locked(tx, held)
-    state, outcome = builds.target(row, asked)
+    waited_for = bool(row.withdrawn) and tagging.pending(tx, held.id)
+    state, outcome = builds.target(row, asked, claimed=waited_for)
     values = builds.changes(row, state, outcome, asked, now)
     tx.execute(update(build).where(build.c.id == held.id).values(values))
     if state.final or state in (BuildState.TAGGING, BuildState.QUEUED):
