@@ -21,6 +21,7 @@ from bot.records import (
 from bot.store import journal
 from bot.store.leases import NOW, Moment, give_back, held, question, take
 from bot.store.rows import build_value, dump, outcome_text, outcome_value, plain, plan_text
+from bot.store.rows import load as from_text
 from bot.store.schema import NEVER, attempt, build, build_need, claim, claim_image
 
 FINAL_STATES = [str(state) for state in FINAL]
@@ -289,8 +290,10 @@ def end_attempt(tx: Connection, row: Row[Any], outcome: Outcome | None, now: flo
 
 
 def attempts(tx: Connection, build_id: BuildId) -> Sequence[Mapping[str, object]]:
+    """In their order; `outcome` is None of the one that runs."""
     query = select(attempt).where(attempt.c.build_id == build_id).order_by(attempt.c.number)
-    return [dict(row) for row in tx.execute(query).mappings()]
+    found = tx.execute(query).mappings()
+    return [{**row, "outcome": from_text(row["outcome"])} for row in found]
 
 
 def unforgotten(tx: Connection, limit: int) -> Sequence[tuple[BuildId, str]]:

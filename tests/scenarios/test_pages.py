@@ -228,6 +228,17 @@ def test_a_failure_shows_its_place(world: World, browser: FlaskClient) -> None:
     assert "RUN npm ci failed (exit 1)" in html
 
 
+def test_every_attempt_says_how_it_ended(world: World, browser: FlaskClient) -> None:
+    evicted = Fail(OutcomeClass.EVICTED, "the pod was evicted")
+    world.executor.next("api", evicted, Hold())
+    sha = world.push(FILES)
+    world.run(60)
+    page = link(world, sha)
+    assert document(browser, page)["attempts"] == [[1, "the pod was evicted"], [2, ""]]
+    shown = text(browser, page)
+    assert '<li value="1">the pod was evicted</li><li value="2">runs</li>' in shown
+
+
 def test_a_step_that_failed_is_not_called_built(
     world: World, talk: list[tuple[str, str]], browser: FlaskClient
 ) -> None:
