@@ -117,6 +117,7 @@ class Scene:
             self._ports.central().public_url,
             created_at=event.created_at,
             refused=self._ports.executor.refuses(trusted=False),
+            internal=event.internal,
             shared=store.shared_builds(self._leased.row.id, kind, name, sha),
         )
         if self._present.request is None:

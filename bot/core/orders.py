@@ -122,6 +122,8 @@ class Situation:
     created_at: float | None = None
     told_head: Sha | None = None
     refused: str | None = None
+    internal: bool = False
+    """What stands in the comment is not for everybody: no public text may repeat it."""
     shared: frozenset[BuildId] = frozenset()
     """Builds that another ref or request wants as well."""
     rules: answers.Rules = field(default_factory=dict)
@@ -282,8 +284,9 @@ def _skip(command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Ac
     if required and ORDER.index(here.asker.role) < ORDER.index(need):
         return Refuse(answers.required_image(image, need, here.asker.role))
     reason = command.options.get("reason")
-    text = answers.skipped_by(here.person.login, str(reason) if reason else None)
-    return Skip(image, text)
+    if reason and here.internal:
+        return Skip(image, answers.skipped_unseen(here.person.login))
+    return Skip(image, answers.skipped_by(here.person.login, str(reason) if reason else None))
 
 
 def _promote(command: Command, _here: Situation, _images: tuple[ImageKey, ...]) -> Act:

@@ -116,6 +116,11 @@ def skipped_by(login: str, reason: str | None) -> str:
     return f"skipped by @{login}: {reason}" if reason else f"skipped by @{login}"
 
 
+def skipped_unseen(login: str) -> str:
+    """The same where the reason is not for everybody who sees the status."""
+    return f"skipped by @{login}; the reason is in an internal note"
+
+
 def cancelled_by(login: str) -> str:
     return f"cancelled by @{login}"
 

@@ -77,10 +77,19 @@ def test_an_internal_note_is_obeyed_and_never_answered_in_public(
         talk.tell(note, partial(internal, mark, line))
         assert talk.reaction(note) == came
     world.run()
+    skipped = talk.say("Hello", request)
+    talk.tell(skipped, partial(internal, mark, "/skip api sekret customer waits"))
+    world.run()
+    assert talk.reaction(skipped) == "accepted"
+    told = "skipped by @ada; the reason is in an internal note"
+    assert world.status(sha, "/api") == ("success", told)
+    assert world.status(sha) == ("success", told)
+    assert "sekret customer waits" in world.journal("command")[0]
     assert talk.replies() == []
     assert world.ran("api").count(sha) == 2
-    said = world.host.all_comments(world.repository)
-    assert not any("sekret" in one.body for one in said)
+    said = [one.body for one in world.host.all_comments(world.repository)]
+    said += [one.description for one in world.repository.statuses if one.sha == sha]
+    assert not any("sekret" in one for one in said)
 
 
 def internal(mark: str, line: str, payload: Json) -> None:
