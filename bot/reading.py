@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.core.access import trust_of
+from bot.core.approvals import approved_before
 from bot.core.centralconfig import CentralConfig, RepositoryRule
 from bot.core.events import (
     BranchDeleted,
@@ -117,6 +118,7 @@ class Reader:
         subject = replace(subject, event=event)
         trust = self._trust(subject, brought)
         known = subject.state.refs.get(_ref_key(event) or "")
+        approved, before = self._approvals(subject)
         facts = EventFacts(
             source=subject.row.source,
             event=event,
@@ -134,7 +136,8 @@ class Reader:
             only=subject.hint.only if subject.hint else (),
             anyway=bool(subject.hint and subject.hint.anyway),
             no_cache=bool(subject.hint and subject.hint.no_cache),
-            approved=self._approved(subject),
+            approved=approved,
+            approved_before=before,
         )
         commit = named_commit(event)
         if commit is None:
@@ -153,13 +156,15 @@ class Reader:
             last_digests=self._last_digests(subject, config, trust),
         )
 
-    def _approved(self, subject: Subject) -> bool:
-        """Whether somebody approved the very commit that the request shows now."""
-        event = subject.event
+    def _approvals(self, subject: Subject) -> tuple[bool, Sha | None]:
+        """Whether somebody approved the very commit that the request shows now, and which other one
+        was approved before."""
+        event, known = subject.event, subject.state.approvals
         if not isinstance(event, RequestChanged):
-            return False
-        key = f"request/{event.request.number}", event.request.head_sha
-        return subject.state.approvals.get(key, 0.0) > self._clock.now()
+            return False, None
+        key, head = f"request/{event.request.number}", event.request.head_sha
+        holds = known.get((key, head), 0.0) > self._clock.now()
+        return holds, approved_before(known, key, head)
 
     def _confirm(self, subject: Subject) -> tuple[PlannedEvent, Sha | None]:
         """The event as it stands now, and the head that the API shows."""

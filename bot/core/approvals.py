@@ -9,10 +9,12 @@ our status, when the comment was made) and ours (when heads were seen).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.core.ids import Sha
+from bot.core.events import Repository
+from bot.core.ids import HostKind, Sha
 
 LAPSES_SECONDS: Final = 24 * 3600.0
 
@@ -71,6 +73,43 @@ class Revocation:
     number: int
     sha: Sha
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A commit of the same request that was approved before, and where its host shows what changed
+    between it and the head."""
+
+    approved: Sha
+    url: str
+
+
+def approved_before(
+    approvals: Mapping[tuple[str, Sha], float], request: str, head: Sha
+) -> Sha | None:
+    """The other commit of that request (`request/7`) that was approved last. `approvals`: until
+    when each holds; one that lapsed counts, since somebody read that commit."""
+    mine = [(until, sha) for (key, sha), until in approvals.items() if key == request]
+    return max(((until, sha) for until, sha in mine if sha != head), default=(0.0, None))[1]
+
+
+def since(kind: HostKind, repository: Repository, approved: Sha, head: Sha) -> Since | None:
+    """Two dots on every host: the trees themselves are compared. Three would compare with the
+    merge base, and what an ancestor of the approved commit brought and that commit took out again
+    could come back unseen. Commits of forks are found in the repository that the request is to.
+
+    https://docs.github.com/pull-requests/committing-changes-to-your-project/viewing-and-comparing-commits/comparing-commits
+    https://gitlab.com/gitlab-org/gitlab/-/merge_requests/80031 (15.5); a project that is a fork
+    itself would else look for the first commit in its own upstream.
+    https://github.com/go-gitea/gitea/pull/22857
+    """
+    web = repository.web_url.rstrip("/")
+    if not web.startswith(("https://", "http://")):
+        return None
+    both = f"{approved}..{head}"
+    if kind is HostKind.GITLAB:
+        return Since(approved, f"{web}/-/compare/{both}?from_project_id={repository.id}")
+    return Since(approved, f"{web}/compare/{both}")
 
 
 def doubt(  # noqa: PLR0911 - one line for each doubt

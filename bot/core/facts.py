@@ -110,6 +110,8 @@ class EventFacts:
     """A person asked that nothing is taken from a cache."""
     approved: bool = False
     """Somebody approved this very commit of a fork, and the approval holds."""
+    approved_before: Sha | None = None
+    """The other commit of the same request that was approved last."""
 
     @property
     def start(self) -> str:

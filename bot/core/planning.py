@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.core.approvals import Since, since
 from bot.core.centralconfig import RepositoryRule
 from bot.core.events import BranchPushed, RequestChanged
 from bot.core.facts import EventFacts, NoConfig
@@ -199,7 +200,8 @@ def _settled(facts: EventFacts, ask: Asked, wish: ClaimWish, planned: Planned) -
         reason = f"; {facts.refused}" if facts.refused else ""
         waiting = f"waiting for {facts.start}ok-to-test {ask.sha}{reason}"
         held = tuple(SkippedImage(one.image, waiting, one.required) for one in planned.images)
-        return replace(wish, images=(), skipped=(*wish.skipped, *held), waiting=waiting)
+        skipped = (*wish.skipped, *held)
+        return replace(wish, images=(), skipped=skipped, waiting=waiting, since=_since(facts, ask))
     if facts.refused:
         held = tuple(SkippedImage(one.image, facts.refused, one.required) for one in planned.images)
         return replace(wish, images=(), skipped=(*wish.skipped, *held), waiting=facts.refused)
@@ -207,6 +209,13 @@ def _settled(facts: EventFacts, ask: Asked, wish: ClaimWish, planned: Planned) -
         names = ", ".join(one.image for one in planned.images)
         return replace(wish, nothing=f"observed only, nothing was started: would build {names}")
     return wish
+
+
+def _since(facts: EventFacts, ask: Asked) -> Since | None:
+    if facts.approved_before is None:
+        return None
+    kind = facts.central.sources[facts.source].kind
+    return since(kind, facts.repository, facts.approved_before, ask.sha)
 
 
 def _config(facts: EventFacts) -> RepoConfig | str | tuple[Mistake, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from bot.core.approvals import Since
 from bot.core.ids import Digest, ImageKey, RepositoryId, Sha, Trust
 from bot.core.mistakes import Mistake
 from bot.core.repoconfig import CommentMode
@@ -138,6 +139,8 @@ class ClaimWish:
     comment: CommentMode = "on-change"
     effect: tuple[str, ...] = ()
     """What the request's own config would change, line by line, where the target's holds."""
+    since: Since | None = None
+    """What a commit that waits for an approval is compared with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from bot.core.markdown import code, fence, fitting, link, tail
 from bot.core.plans import ClaimKind
 from bot.core.repoconfig import COMMENT_MODES, CommentMode
 from bot.core.reports import StatusState
-from bot.core.reports_details import effect_text, rows_of
+from bot.core.reports_details import effect_text, rows_of, since_text
 from bot.core.reports_images import ImageState
 from bot.core.reports_results import BAD, IMAGES, Measured, notes, result_table
 from bot.core.reports_rows import ClaimLike, ImageLike
@@ -98,6 +98,7 @@ def _body(claim: ClaimLike, states: Sequence[ImageState], made: Material) -> str
     page = f"{made.url}/reports/{claim.page}" if claim.page else None
     parts = [
         f"{MARKER}\n**pushwright** {code(claim.sha[:12])}: {_headline(claim, states)}",
+        since_text(claim),
         _mistakes(claim),
         result_table(states, views, made.measured, made.url),
         notes(states, views),

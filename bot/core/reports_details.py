@@ -209,6 +209,7 @@ def _aggregate(
         _mistakes(wrong),
         _results(results) or _planned(report, url),
         _skipped(skipped),
+        *(since_text(claim) for claim in claims),
         *(effect_text(claim) for claim in claims),
         link("the report's page", status.target_url),
     ]
@@ -279,6 +280,15 @@ def effect_text(claim: ClaimLike) -> str:
         return ""
     told = "This request changes `.pushwright.yaml`; until it is merged the target branch's holds."
     return f"{told} With this change:\n\n{fence(lines)}"
+
+
+def since_text(claim: ClaimLike) -> str:
+    """Where the host shows what changed since the approval before. Empty where there was none."""
+    since = claim.wish.get("since")
+    if not isinstance(since, Mapping):
+        return ""
+    told = f"{code(str(since.get('approved'))[:12])} of this request was approved before"
+    return f"{told}: {link('what changed since', str(since.get('url')))}"
 
 
 def rows_of(value: object) -> list[Row]:

@@ -194,6 +194,7 @@ def claim_wish(wish: ClaimWish) -> dict[str, Any]:
         "observe": wish.observe,
         "comment": wish.comment,
         "effect": list(wish.effect),
+        "since": None if wish.since is None else asdict(wish.since),
         "fork": wish.fork,
     }
     if not buildable(wish):

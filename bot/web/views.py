@@ -131,6 +131,9 @@ class ReportView:
     images: tuple[PlannedView, ...]
     skipped: tuple[SkippedView, ...]
     delivery: str
+    since: str = ""
+    """The commit of the request that was approved before, and where the host shows what changed."""
+    since_url: str = ""
 
 
 def build_view(
@@ -183,7 +186,8 @@ def build_document(view: BuildView) -> dict[str, Any]:
 
 
 def report_view(claim: ClaimView, repository: RepositoryRow) -> ReportView:
-    wish = claim.wish
+    wish, since = claim.wish, claim.wish.get("since")
+    since = since if isinstance(since, Mapping) else {}
     return ReportView(
         repository=repository.repository.path,
         repository_url=_address(repository.repository.web_url),
@@ -201,6 +205,8 @@ def report_view(claim: ClaimView, repository: RepositoryRow) -> ReportView:
             for each in _rows(wish.get("skipped"))
         ),
         delivery=claim.delivery,
+        since=str(since.get("approved") or ""),
+        since_url=_address(str(since.get("url") or "")),
     )
 
 

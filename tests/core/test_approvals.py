@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.approvals import Asking, Standing, Waiting, doubt
-from bot.core.ids import Sha
+from bot.core.approvals import (
+    Asking,
+    Since,
+    Standing,
+    Waiting,
+    approved_before,
+    doubt,
+    since,
+)
+from bot.core.ids import HostKind, Sha
+from tests.core.scene import REPOSITORY, A, B, C
 
 HEAD, OTHER = Sha("a" * 40), Sha("b" * 40)
 SHOWN = Standing(Waiting(HEAD, applied_at=50.0, accepted_at=1000.0))
@@ -70,3 +81,35 @@ def test_no_bare_approval_of_a_head_that_was_not_shown_before(
     assert waiting.accepted_at < asking.created_at
     assert other is None or other < waiting.applied_at
     assert asking.told_head in (None, HEAD)
+
+
+@pytest.mark.parametrize(
+    ("approvals", "before"),
+    [
+        ({}, None),
+        ({("request/7", B): 5.0}, None),
+        ({("request/8", A): 5.0}, None),
+        ({("request/7", A): 5.0, ("request/7", B): 9.0}, A),
+        ({("request/7", A): 5.0, ("request/7", C): 6.0}, C),
+    ],
+)
+def test_the_commit_that_was_approved_before(
+    approvals: dict[tuple[str, Sha], float], before: Sha | None
+) -> None:
+    assert approved_before(approvals, "request/7", B) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (HostKind.GITHUB, f"/compare/{A}..{B}"),
+        (HostKind.GITEA, f"/compare/{A}..{B}"),
+        (HostKind.GITLAB, f"/-/compare/{A}..{B}?from_project_id=1"),
+    ],
+)
+def test_the_trees_themselves_are_compared_at_the_repositorys_own_address(
+    kind: HostKind, path: str
+) -> None:
+    assert since(kind, REPOSITORY, A, B) == Since(A, f"https://git.test/s{path}")
+    nowhere = replace(REPOSITORY, web_url="javascript:alert(1)")
+    assert since(kind, nowhere, A, B) is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.approvals import Since
 from bot.core.events import (
     BranchDeleted,
     MergeGroupDestroyed,
@@ -225,6 +226,14 @@ def test_a_fork_waits_for_the_full_commit_id_and_nothing_runs() -> None:
     assert found.waiting == f"waiting for /ok-to-test {A}"
     assert found.images == ()
     assert {one.why for one in found.skipped} == {found.waiting}
+
+
+def test_a_fork_that_waits_again_is_compared_with_what_was_approved_before() -> None:
+    waiting = facts(requested(), trust=Trust.UNTRUSTED, config=TWO)
+    assert claim(plan(waiting)).since is None
+    again = replace(waiting, approved_before=B)
+    assert claim(plan(again)).since == Since(B, f"https://git.test/s/compare/{B}..{A}")
+    assert claim(plan(replace(again, approved=True))).since is None
 
 
 def test_a_refusal_of_the_executor_is_said() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.gitea.process import GiteaProcess
 from tests.gitea.world import GiteaWorld, opened_gitea
@@ -28,7 +29,7 @@ def world(gitea: GiteaProcess, tmp_path: Path) -> Iterator[GiteaWorld]:
 
 def test_who_has_no_role_reads_and_approves_nothing(world: GiteaWorld) -> None:
     talk = Talk(world)
-    _, request = talk.fork_request(by="mallory")
+    fork, request = talk.fork_request(by="mallory")
     sha = request.head_sha
     world.run(30)
     roles = world.api("GET", "/collaborators")
@@ -45,3 +46,13 @@ def test_who_has_no_role_reads_and_approves_nothing(world: GiteaWorld) -> None:
     world.run()
     assert [run.image for run in world.runs() if run.sha == sha] == ["api"]
     assert world.state(sha) == "success"
+    # What changed since then: as everybody sees it whom the comment's link leads there.
+    later = world.host.commit(fork, "topic", {"services/api/evil.py": "import os"}, by="mallory")
+    world.run(30)
+    told = f"`{sha[:12]}` of this request was approved before: [what changed since]("
+    link = talk.told(request).partition(told)[2].partition(")")[0]
+    assert link.endswith(f"/compare/{sha}..{later}")
+    page = requests.get(link, timeout=60)
+    assert page.status_code == 200
+    assert "services/api/evil.py" in page.text
+    assert "services/api/main.py" not in page.text, "what was approved before is not shown again"

@@ -71,6 +71,14 @@ class Talk:
         assert all(body.startswith("<!-- pushwright:") for body in found)
         return [body.partition("\n")[2] for body in found]
 
+    def told(self, request: Request) -> str:
+        """The bot's one comment that tells of the request's builds; "" where there is none."""
+        said = self.world.host.comments(self.world.repository, request.number)
+        own = [one.body for one in said if one.author.login == BOT]
+        found = [body for body in own if body.startswith(MARKER)]
+        assert len(found) <= 1
+        return found[0] if found else ""
+
     def refusal(self, sha: str, by: str) -> str:
         """What the bot's one comment on the commit says of that person's refusals; "": none."""
         start = f"<!-- pushwright:refused:{self.world.host.person(by).id}:"

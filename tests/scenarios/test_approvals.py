@@ -224,11 +224,19 @@ def test_our_clock_and_the_hosts_need_not_agree(talk: Talk, world: World) -> Non
 
 def test_an_approval_is_for_one_commit(talk: Talk, world: World, fork: Fork) -> None:
     made, request = fork
+    first = request.head_sha
+    assert "approved before" not in talk.told(request)
     talk.say("/ok-to-test", request)
     world.run()
     later = talk.fork_commit(made)
     world.run(30)
     assert world.status(later) == ("pending", f"waiting for /ok-to-test {later}")
+    told = f"`{first[:12]}` of this request was approved before: [what changed since]("
+    assert told in talk.told(request)
+    link = talk.told(request).partition(told)[2].partition(")")[0]
+    web = world.store.repositories()[0].repository.web_url
+    middle = "" if world.kind is HostKind.GITHUB else "/-"
+    assert link.partition("?")[0] == f"{web}{middle}/compare/{first}..{later}"
     assert ran(world, later) == 0
     for body, by in (("/build", "ada"), ("/retest", "mallory"), ("/rebuild api", "ada")):
         assert talk.reaction(talk.say(body, request, by=by)) == "refused"
