@@ -88,7 +88,7 @@ def test_an_internal_note_is_obeyed_and_never_answered_in_public(
     assert talk.replies() == []
     assert world.ran("api").count(sha) == 2
     said = [one.body for one in world.host.all_comments(world.repository)]
-    said += [one.description for one in world.repository.statuses if one.sha == sha]
+    said += [one.description or "" for one in world.repository.statuses if one.sha == sha]
     assert not any("sekret" in one for one in said)
 
 
