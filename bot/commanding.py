@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from bot.core.centralconfig import Source
 from bot.core.centralfile import rule_for
-from bot.core.commands import PREFIX, Place
-from bot.core.commands_access import Asker, allowed, at_least, timely
+from bot.core.commands import PREFIX, Orders, Place
+from bot.core.commands_access import Asker, allowed, at_least, changes, timely
 from bot.core.commands_parsing import Manners, read_comment
 from bot.core.conversation import Spot
 from bot.core.events import CommentCreated
@@ -21,7 +21,7 @@ from bot.flow import Ports
 from bot.obeying import Heard, Present, obeyed
 from bot.ports import Forbidden, GitHost, Registry, Temporary
 from bot.promoting import Promoter
-from bot.records import Delivery, LeasedRepository
+from bot.records import Delivery, JournalEntry, LeasedRepository
 from bot.scene import NotYet, Scene
 from bot.talking import Receipt
 from bot.telemetry import fields
@@ -29,6 +29,9 @@ from bot.telemetry import fields
 LOG = logging.getLogger("pushwright.commanding")
 
 LEASE = 60.0
+WITHDRAWN = "the comment was deleted before it was handled"
+_SHOWN_WITHIN = 10.0
+"""Seconds that a host may need until its API shows a comment that its webhook told of."""
 
 
 class Commander:
@@ -116,6 +119,9 @@ class Commander:
             return
         orders = timely(heard.orders, self._age(heard))
         orders = allowed(orders, present.asker, *self._tables(heard))
+        if self._withdrawn(heard, host, orders):
+            self._forget(heard, leased, orders)
+            return
         promoter = Promoter(self._ports, self._registry, host)
         scene = Scene(self._ports, heard, leased, host, present, promoter)
         done = [scene.act(command) for command in orders.commands]
@@ -140,6 +146,28 @@ class Commander:
         author = request[0].author.id == event.author.id
         fork = request[0].from_fork(event.repository)
         return Present(Asker(role, author, fork, heard.source.start), request)
+
+    def _withdrawn(self, heard: Heard, host: GitHost, orders: Orders) -> bool:
+        """Whether the comment would change something and was deleted meanwhile. A host may need a
+        moment until it shows what it told. Raises NotYet."""
+        if not any(changes(one.name) for one in orders.commands):
+            return False
+        try:
+            there = host.has_comment(heard.event.repository, heard.spot)
+        except Forbidden:
+            return False  # a token that may not read comments: what we were told has to do
+        if not there and self._ports.clock.now() - heard.delivery.received_at < _SHOWN_WITHIN:
+            raise NotYet("the host does not show the comment")
+        return not there
+
+    def _forget(self, heard: Heard, leased: LeasedRepository, orders: Orders) -> None:
+        event, now = heard.event, self._ports.clock.now()
+        said = "; ".join(command.text for command in orders.commands)
+        text = f"@{event.author.login} on {heard.where}: not done, {WITHDRAWN}: {said}"
+        data = {"person": event.author.id, "comment": event.comment_id}
+        entry = JournalEntry(now, "command", text, leased.row.id, data=data)
+        self._ports.store.journal(entry)
+        self._finish(heard.delivery, WITHDRAWN)
 
     def _age(self, heard: Heard) -> float:
         """Seconds since the comment was made, or since we were told of it: two clocks may differ,

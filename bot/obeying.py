@@ -52,6 +52,12 @@ class Heard:
         return Place.COMMIT if self.event.number is None else Place.REQUEST
 
     @property
+    def where(self) -> str:
+        """For the journal."""
+        event = self.event
+        return f"request {event.number}" if event.number is not None else f"commit {event.sha}"
+
+    @property
     def takes_reactions(self) -> bool:
         """GitLab has none on commits: https://docs.gitlab.com/api/emoji_reactions/"""
         return self.place is Place.REQUEST or self.source.kind is not HostKind.GITLAB
@@ -228,7 +234,7 @@ def _entries(
 ) -> tuple[JournalEntry, ...]:
     """Every command that may change something, done or refused, with who asked."""
     event, person = heard.event, heard.event.author
-    where = f"request {event.number}" if event.number is not None else f"commit {event.sha}"
+    where = heard.where
     commit = present.commit(event)[:12]
     data = {"person": person.id, "login": person.login, "role": str(present.asker.role),
             "comment": event.comment_id, "where": where, "sha": commit}  # fmt: skip

@@ -150,6 +150,10 @@ class GitHost(Protocol):
     def is_own(self, repository: Repository, person: Person) -> bool:
         """Whether that is who we are at the host."""
 
+    def has_comment(self, repository: Repository, spot: Spot) -> bool:
+        """Whether it is still there. True as well where the host can't be asked for one comment
+        (GitLab on commits)."""
+
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         """Repeating is harmless. False: this host takes no reaction there (GitLab on commits), or
         the conversation is locked. NotFound: the comment is gone."""

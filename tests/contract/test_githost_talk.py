@@ -100,6 +100,24 @@ def test_reactions_on_commits_where_the_host_has_them(played: Stage) -> None:
     assert len(comment.reactions) == taken
 
 
+def test_whether_a_comment_is_still_there(stage: Stage) -> None:
+    comment = stage.host.comment(stage.fake, "/build", number=1)
+    spot = Spot(comment.id, number=1)
+    assert stage.client.has_comment(stage.repository, spot)
+    stage.host.delete_comment(stage.fake, comment.id)
+    assert not stage.client.has_comment(stage.repository, spot)
+
+
+def test_whether_a_comment_on_a_commit_is_still_there(played: Stage) -> None:
+    """GitLab does not say it of a single one."""
+    comment = played.host.comment(played.fake, "/build", sha=played.first)
+    spot = Spot(comment.id, sha=played.first)
+    assert played.client.has_comment(played.repository, spot)
+    played.host.delete_comment(played.fake, comment.id)
+    gitlab = played.host.kind is HostKind.GITLAB
+    assert played.client.has_comment(played.repository, spot) == gitlab
+
+
 def test_a_reaction_to_a_comment_that_is_gone(stage: Stage) -> None:
     with pytest.raises(NotFound):
         stage.client.react(stage.repository, Spot(4711, number=1), Reaction.ACCEPTED)

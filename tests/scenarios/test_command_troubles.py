@@ -76,7 +76,40 @@ def test_a_locked_conversation_and_a_deleted_comment(talk: Talk, world: World) -
     del world.repository.comments[gone.id]
     world.run()
     assert talk.replies() == []
-    assert (world.ran("api").count(sha), world.ran("web").count(sha)) == (2, 1)
+    assert (world.ran("api").count(sha), world.ran("web").count(sha)) == (2, 0)
+    told = "not done, the comment was deleted before it was handled: /build web"
+    assert world.journal("command")[0] == f"@ada on request {request.number}: {told}"
+    assert world.reasons()[0] == ("ignored", "the comment was deleted before it was handled")
+
+
+def test_a_comment_that_the_host_shows_late_is_obeyed(talk: Talk, world: World) -> None:
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    late = talk.send("/build web", request)
+    del world.repository.comments[late.id]
+    world.settle()
+    world.repository.comments[late.id] = late
+    world.run(30)
+    assert talk.reaction(late) == "accepted"
+    assert world.ran("web").count(sha) == 1
+
+
+def test_a_token_that_may_not_read_comments_obeys_what_it_was_told(
+    talk: Talk, world: World
+) -> None:
+    world.push(FILES)
+    sha = world.push(CHANGE, "topic")
+    request = world.request("topic")
+    world.run()
+    fault = Fault("answer", count=5, status=403, message="Forbidden", method="GET",
+                  path=r"/(comments|notes)/\d+$")  # fmt: skip
+    world.host.faults.add(fault)
+    talk.say("/build web", request)
+    world.run(30)
+    assert fault.count < 5
+    assert world.ran("web").count(sha) == 1
 
 
 def test_a_host_that_is_down_delays_and_loses_nothing(talk: Talk, world: World) -> None:

@@ -16,7 +16,7 @@ from bot.hosts.gitea import codec
 from bot.hosts.gitea.client_access import GiteaAccess
 from bot.hosts.gitea.client_requests import Broken
 from bot.hosts.statustext import described, web_address
-from bot.ports import Forbidden
+from bot.ports import Forbidden, NotFound
 
 _BODY: Final = 65_535
 """MySQL's longest text; other databases take more."""
@@ -94,6 +94,13 @@ class GiteaReports:
         if is_called(person, self._login):
             return True
         return person.id is not None and person.id == self._access.own_id()
+
+    def has_comment(self, repository: Repository, spot: Spot) -> bool:
+        try:
+            self._access.ask("GET", repository, f"/issues/comments/{spot.comment_id}")
+        except NotFound:
+            return False
+        return True
 
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         if spot.number is None:

@@ -223,6 +223,9 @@ class GitHubHost:
     def is_own(self, repository: Repository, person: Person) -> bool:
         return self._reports.is_own(selected(repository), person)
 
+    def has_comment(self, repository: Repository, spot: Spot) -> bool:
+        return self._reports.has_comment(selected(repository), spot)
+
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         return self._reports.react(selected(repository), spot, reaction)
 

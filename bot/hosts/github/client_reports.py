@@ -16,7 +16,7 @@ from bot.hosts.github import client_answers as answers
 from bot.hosts.github.client_access import Access, at, every
 from bot.hosts.github.client_checks import GitHubChecks
 from bot.hosts.statustext import described, web_address
-from bot.ports import Forbidden
+from bot.ports import Forbidden, NotFound
 
 _BODY: Final = 65_536
 """https://github.com/mshick/add-pr-comment/issues/93: a longer body is refused."""
@@ -106,9 +106,15 @@ class GitHubReports:
             return True
         return person.id is not None and person.id == self._access.own_id(selector)
 
+    def has_comment(self, selector: str, spot: Spot) -> bool:
+        try:
+            self._access.ask("GET", selector, _comment(spot))
+        except NotFound:
+            return False
+        return True
+
     def react(self, selector: str, spot: Spot, reaction: Reaction) -> bool:
-        comments = "/issues/comments" if spot.number is not None else "/comments"
-        path = f"{comments}/{spot.comment_id}/reactions"
+        path = f"{_comment(spot)}/reactions"
         try:
             self._access.ask("POST", selector, path, body={"content": _REACTIONS[reaction]})
         except Forbidden as error:
@@ -126,3 +132,8 @@ class GitHubReports:
         # Takes Contents: write, which few Apps have; what stands there then stays.
         with suppress(Forbidden):
             self._access.ask("PATCH", selector, f"/comments/{own}", body=text)
+
+
+def _comment(spot: Spot) -> str:
+    comments = "/issues/comments" if spot.number is not None else "/comments"
+    return f"{comments}/{spot.comment_id}"

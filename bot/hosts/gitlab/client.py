@@ -201,6 +201,9 @@ class GitLabHost:
     def is_own(self, repository: Repository, person: Person) -> bool:  # noqa: ARG002 - an App's
         return self._reports.is_own(person)
 
+    def has_comment(self, repository: Repository, spot: Spot) -> bool:
+        return self._reports.has_comment(selected(repository), spot)
+
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         return self._reports.react(selected(repository), spot, reaction)
 

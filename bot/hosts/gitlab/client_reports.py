@@ -200,10 +200,19 @@ class GitLabReports:
             return True
         return person.id is not None and person.id == self._own_id()
 
+    def has_comment(self, project: str, spot: Spot) -> bool:
+        if spot.number is None:
+            return True  # https://docs.gitlab.com/api/discussions/ finds those by discussion alone
+        try:
+            self._requests.ask("get", _note(project, spot))
+        except NotFound:
+            return False
+        return True
+
     def react(self, project: str, spot: Spot, reaction: Reaction) -> bool:
         if spot.number is None:
             return False  # https://docs.gitlab.com/api/emoji_reactions/ knows no commits
-        note = f"{project}/merge_requests/{spot.number}/notes/{spot.comment_id}"
+        note = _note(project, spot)
         try:
             self._requests.ask("post", f"{note}/award_emoji", body={"name": _AWARDS[reaction]})
         except NotFound as error:
@@ -239,3 +248,7 @@ class GitLabReports:
 def _last_pipeline(commit: Fields) -> tuple[int, str] | None:
     found = commit.inner_or_none("last_pipeline")
     return (found.number("id"), found.text("ref")) if found else None
+
+
+def _note(project: str, spot: Spot) -> str:
+    return f"{project}/merge_requests/{spot.number}/notes/{spot.comment_id}"

@@ -36,6 +36,7 @@ class Talk:
             Route("PATCH", "/issues/comments/{number}", self.edit),
             Route("POST", "/issues/comments/{number}/reactions", self.react),
             Route("POST", "/comments/{number}/reactions", self.react),
+            Route("GET", "/comments/{number}", self.one_comment),
             Route("PATCH", "/comments/{number}", self.edit),
             Route("GET", "/commits/{sha}/comments", self.commit_comments),
             Route("POST", "/commits/{sha}/comments", self.comment_commit),
@@ -124,7 +125,10 @@ class Talk:
         return Answer.of(self.shapes.comment(repository, made), 201)
 
     def one_comment(self, asked: Asked, repository: Repository, number: str) -> Answer:
-        return Answer.of(self.shapes.comment(repository, _comment(repository, number)))
+        comment = _comment(repository, number)
+        if (comment.number is None) == ("/issues/" in asked.path):
+            raise Refused(404, "Not Found")
+        return Answer.of(self.shapes.comment(repository, comment))
 
     def edit(self, asked: Asked, repository: Repository, token: Token, number: str) -> Answer:
         comment = _comment(repository, number)

@@ -46,6 +46,7 @@ class GitLabApi:
             Route("GET", project + "/merge_requests/{number}/diffs", self._diffs),
             Route("GET", project + "/merge_requests/{number}/notes", self._notes),
             Route("POST", project + "/merge_requests/{number}/notes", self._note),
+            Route("GET", project + "/merge_requests/{number}/notes/{note}", self._one_note),
             Route("PUT", project + "/merge_requests/{number}/notes/{note}", self._edit),
             Route(
                 "POST",
@@ -275,13 +276,21 @@ class GitLabApi:
         project.comments[made.id] = made
         return Answer.of(self._shapes.note(project, made), 201)
 
+    def _one_note(
+        self, asked: Asked, token: Token, project: Repository, number: str, note: str
+    ) -> Answer:
+        return Answer.of(self._shapes.note(project, self._on_request(project, number, note)))
+
     def _edit(
         self, asked: Asked, token: Token, project: Repository, number: str, note: str
     ) -> Answer:
+        return self._edited(asked, token, project, self._on_request(project, number, note))
+
+    def _on_request(self, project: Repository, number: str, note: str) -> Comment:
         comment = project.comments.get(int(note))
         if comment is None or comment.number != self._one(project, number).number:
             raise Refused(404, {"message": "404 Note Not Found"})
-        return self._edited(asked, token, project, comment)
+        return comment
 
     def _edited(self, asked: Asked, token: Token, project: Repository, comment: Comment) -> Answer:
         if comment.author is not token.person:

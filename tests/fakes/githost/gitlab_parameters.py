@@ -125,6 +125,7 @@ REQUESTS = (
     Documented(
         "POST", _MERGE_REQUEST + "/notes", body={"body": SOME}, required=frozenset({"body"})
     ),
+    Documented("GET", _MERGE_REQUEST + "/notes/{note}"),
     Documented(
         "PUT", _MERGE_REQUEST + "/notes/{note}", body={"body": SOME}, required=frozenset({"body"})
     ),
