@@ -49,6 +49,7 @@ class Specs:
                 "silence_seconds": limits.silence_seconds,
                 "dockerd_seconds": 60,
             },
+            frontends=self._ports.central().trust.frontends_of(build.trust),
         )
         document = attempt_document(final, attempt)
         document["allowed"] = self._allowed(build, row)

@@ -152,6 +152,7 @@ def make_spec(facts: EventFacts, image: PlannedImage, images: list[PlannedImage]
             "silence_seconds": limits.silence_seconds,
             "dockerd_seconds": 60,
         },
+        frontends=facts.central.trust.frontends_of(facts.trust),
     )
     document = attempt_document(final, attempt)
     registries, source = facts.central.registries, facts.central.sources[facts.source]

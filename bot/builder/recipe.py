@@ -96,6 +96,8 @@ class Docker:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
+    """`frontends`: patterns of images that may be named as the Dockerfile's; None: any."""
+
     attempt: str
     workdir: Path
     source: Source
@@ -106,6 +108,7 @@ class Recipe:
     docker: Docker
     redact_files: tuple[Path, ...]
     result: Path
+    frontends: tuple[str, ...] | None = None
 
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -234,6 +237,7 @@ def parse(data: bytes) -> Recipe:
         docker=_docker(top.inner("docker")),
         redact_files=tuple(Path(item) for item in top.texts("redact_files")),
         result=top.path("result"),
+        frontends=top.texts("frontends") if top.has("frontends") else None,
     )
 
 

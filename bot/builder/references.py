@@ -50,15 +50,24 @@ def parse_reference(text: str) -> Reference:
 
 def check_allowed(references: Iterable[str], patterns: Sequence[str]) -> None:
     """Each reference's host/repository must match a pattern (`*` stops at `/`, `**` does not)."""
-    compiled = [_glob(pattern) for pattern in patterns]
     for text in references:
         name = parse_reference(text).name
-        if not any(pattern.fullmatch(name) for pattern in compiled):
+        if not _matches(name, patterns):
             raise BuildFailed(
                 BuildClass.CONFIG,
                 f"this repository may not use the image name {name}; allowed: "
                 f"{', '.join(patterns) or 'none'} (the administrator binds repositories to names)",
             )
+
+
+def is_allowed(text: str, patterns: Sequence[str]) -> bool:
+    """Whether it is a reference and its host/repository matches a pattern."""
+    match = _REFERENCE.fullmatch(text)
+    return match is not None and _matches(f"{match['host']}/{match['repository']}", patterns)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(_glob(pattern).fullmatch(name) for pattern in patterns)
 
 
 def _glob(pattern: str) -> re.Pattern[str]:

@@ -19,6 +19,7 @@ from bot.builder.classes import BuildClass
 from bot.builder.clients import Client, Kind, choose, client_environment
 from bot.builder.commands import unsupported
 from bot.builder.daemon import Daemon
+from bot.builder.frontends import check_frontends
 from bot.builder.manifests import Registry, RegistryError
 from bot.builder.outcome import BuildFailed, Result
 from bot.builder.recipe import Push, Recipe
@@ -70,6 +71,7 @@ class Run:
             with self._phase("fetch"):
                 folder = self._fetched()
                 inputs = locate(folder, recipe.build.context, recipe.build.dockerfile)
+                check_frontends(recipe, inputs)
                 _check_secrets(recipe)
             with self._phase("preflight"):  # what is left of it after the fetch
                 client, cache_from = self._looked(aside.result(self._budget))

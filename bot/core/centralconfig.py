@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bot.core.commands import start_of
-from bot.core.ids import HostKind, Role, SourceName
+from bot.core.ids import HostKind, Role, SourceName, Trust
 from bot.core.mistakes import Mistake
 from bot.core.podsettings import Kubernetes, SecretKey
 from bot.core.repoconfig import CommentMode
@@ -120,7 +120,14 @@ class CommandPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
+    """`frontends`: patterns of images that untrusted Dockerfiles may name by `# syntax=`."""
+
     forks: Literal["approval", "writers"] = "approval"
+    frontends: tuple[str, ...] = ("docker.io/docker/dockerfile",)
+
+    def frontends_of(self, trust: Trust) -> tuple[str, ...] | None:
+        """None: any."""
+        return None if trust is Trust.TRUSTED else self.frontends
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _config(fields: Fields, place: Place, notes: Notes) -> CentralConfig:
         default_registry=registry,
         limits=_limits(_or(fields, keys.LIMITS_KEY, _NOTHING), notes),
         secrets=secrets,
-        trust=TrustPolicy(_or(_or(fields, keys.TRUST_KEY, _NOTHING), keys.FORKS, "approval")),
+        trust=_trust(_or(fields, keys.TRUST_KEY, _NOTHING)),
         executor=executor,
         commands=command_policy(fields.get(COMMANDS_KEY)),
         docker=_docker(_or(fields, keys.DOCKER_KEY, _NOTHING)),
@@ -284,6 +284,13 @@ def _docker(fields: Fields) -> DockerExecutor:
         dedicated=_or(fields, keys.DEDICATED, usual.dedicated),
         cache_limit_bytes=_or(fields, keys.CACHE_LIMIT, usual.cache_limit_bytes),
         network=_or(fields, keys.NETWORK, usual.network),
+    )
+
+
+def _trust(fields: Fields) -> TrustPolicy:
+    usual = TrustPolicy()
+    return TrustPolicy(
+        _or(fields, keys.FORKS, usual.forks), _or(fields, keys.FRONTENDS, usual.frontends)
     )
 
 

@@ -219,7 +219,13 @@ FORKS: Key[Literal["approval", "writers"]] = Key(
     "`writers` trusts a fork's head while its author and sender have write access.",
     "`approval`",
 )
-TRUST = Record("trust", (FORKS,))
+FRONTENDS = Key(
+    "frontends",
+    IMAGES,
+    "Images that the `# syntax=` of a fork's Dockerfile may name: they run inside BuildKit.",
+    "`docker.io/docker/dockerfile`",
+)
+TRUST = Record("trust", (FORKS, FRONTENDS))
 
 HOST = Key(
     "host",

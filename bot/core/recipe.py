@@ -50,13 +50,15 @@ class RecipeInput:
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What is one attempt's own. `cache_to`: where mode `registry` writes; None: this build may
-    write no cache. `limits`: the builder's `limits` object, counts and seconds."""
+    write no cache. `limits`: the builder's `limits` object, counts and seconds. `frontends`: which
+    images the Dockerfile may name as its frontend; None: any, as trusted code may."""
 
     number: int
     cache_mode: str = "inline"
     cache_from: tuple[str, ...] = ()
     cache_to: str | None = None
     limits: Mapping[str, object] = field(default_factory=dict)
+    frontends: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ def attempt_document(final: Mapping[str, object], attempt: Attempt) -> dict[str,
         "to": attempt.cache_to,
     }
     document["limits"] = dict(attempt.limits)
+    if attempt.frontends is not None:
+        document["frontends"] = list(attempt.frontends)
     return document
 
 

@@ -19,7 +19,7 @@ from bot.core.centralconfig import (
     Source,
 )
 from bot.core.centralfile import may_write, parse_central, rule_for
-from bot.core.ids import HostKind, SourceName
+from bot.core.ids import HostKind, SourceName, Trust
 from bot.core.podoverrides import check
 from bot.core.podsettings import Kubernetes, PodSettings, SecretKey, refusal
 from bot.core.repoconfig import RepoConfig
@@ -83,6 +83,12 @@ def test_what_is_not_said_is_the_types_default() -> None:
     assert (config.trust, config.anonymous_list) == (usual.trust, usual.anonymous_list)
     assert (config.sweep_seconds, config.pace_seconds) == (usual.sweep_seconds, usual.pace_seconds)
     assert config.repositories == usual.repositories
+
+
+def test_frontends_of_code_that_nobody_trusts() -> None:
+    policy = read(f"{SMALL}trust: {{frontends: r.test/hub/docker/*}}\n").trust
+    assert policy.frontends_of(Trust.UNTRUSTED) == ("r.test/hub/docker/*",)
+    assert policy.frontends_of(Trust.TRUSTED) is None
 
 
 @pytest.mark.parametrize(

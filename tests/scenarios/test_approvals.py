@@ -65,7 +65,7 @@ def test_nothing_of_a_fork_runs_until_it_is_approved(talk: Talk, world: World, f
     assert entry == (f"@ada on request {request.number} at {sha[:12]}: /ok-to-test: approved {sha}")
 
 
-def test_an_approved_build_has_no_credential_and_no_cache_to_write(
+def test_an_approved_build_has_no_credential_no_cache_to_write_and_no_frontend_of_its_own(
     talk: Talk, world: World, fork: Fork
 ) -> None:
     _, request = fork
@@ -77,6 +77,8 @@ def test_an_approved_build_has_no_credential_and_no_cache_to_write(
     build = run.spec.recipe["build"]
     assert isinstance(build, dict)
     assert build.get("push") is None
+    assert run.spec.recipe["frontends"] == ["docker.io/docker/dockerfile"]
+    assert all("frontends" not in run.spec.recipe for run in world.runs() if run.spec.trusted)
 
 
 def test_the_config_of_an_approved_fork_is_the_base_branchs(talk: Talk, world: World) -> None:
