@@ -80,6 +80,14 @@ class Project:
         said = {name: (s.state, s.description) for name, s in self.statuses(sha).items()}
         raise AssertionError(f"no status says {part!r}: {said}\n{self.bot.told()}")
 
+    def wait_page(self, sha: str, part: str, timeout: float = 120.0) -> None:
+        """Until the page of that commit's build says `part`: it is quicker than statuses are."""
+        self.wait(sha, "pending", self.context)
+        deadline = time.monotonic() + timeout
+        while part not in (text := str(self.build(sha)["text"])):
+            assert time.monotonic() < deadline, f"the page says {text!r}: {self.bot.told()}"
+            time.sleep(0.2)
+
     def build(self, sha: str, image: str = "") -> Json:
         """The document of the build of that image, else of its only one, by the link in its
         status."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 
 import pytest
@@ -54,21 +52,6 @@ def test_a_step_that_takes_too_long(project: Project) -> None:
     assert "took longer than its limit of 10 s" in str(status.description)
 
 
-def test_dockerd_is_killed(own_bot: NewBot) -> None:
-    """Ours: another attempt, which succeeds."""
-    bot = own_bot()
-    project = new_project(bot)
-    gate = bot.ground.gate()
-    sha = project.push(running(bot, gate.step))
-    gate.reached()
-    pod = bot.wait_for_pod(sha)
-    (daemon,) = [p for p in bot.ground.processes(pod, "--host=unix") if _name(p) == "dockerd"]
-    os.kill(int(daemon.name), signal.SIGKILL)
-    gate.open()
-    project.wait(sha, "success")
-    assert len(bot.pods_made()) == 2
-
-
 def test_no_node_takes_the_pod(own_bot: NewBot) -> None:
     bot = own_bot(kubernetes={"node-selector": {"pool": "elsewhere"}})
     project = new_project(bot)
@@ -103,7 +86,3 @@ def test_a_step_that_fills_the_disk(filling: tuple[Project, str]) -> None:
     project, sha = filling
     status = project.wait(sha, "failure", project.context, timeout=200)
     assert "disk" in str(status.description)
-
-
-def _name(process: object) -> str:
-    return (os.path.realpath(f"{process}/exe")).rpartition("/")[2]
