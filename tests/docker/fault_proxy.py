@@ -9,13 +9,13 @@ from http.server import BaseHTTPRequestHandler
 from tests.fakes.loopback import Loopback
 
 Fault = Callable[[str, str], int | None]
-"""(method, path) → the status to answer with, None to pass the request on."""
+"""(method, path) → the status to answer with, None to pass the request on. It may take its time."""
 
 
 class FaultProxy(Loopback):
     """`fault` may be changed while it runs; `faults` counts its answers."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, address: str = "127.0.0.1") -> None:
         self.fault: Fault = lambda _method, _path: None
         self.faults = 0
         self._upstream = upstream
@@ -37,7 +37,7 @@ class FaultProxy(Loopback):
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 pass
 
-        super().__init__(Handler)
+        super().__init__(Handler, address=address)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = _body(handler)

@@ -18,12 +18,17 @@ Certificate = tuple[Path, Path]
 
 
 class Loopback:
-    """Serves while it is entered, from a thread of its own."""
+    """Serves while it is entered, from a thread of its own. `address`: another one of this machine
+    alone, which pods of a node on it reach."""
 
     def __init__(
-        self, handler: type[BaseHTTPRequestHandler], certificate: Certificate | None = None
+        self,
+        handler: type[BaseHTTPRequestHandler],
+        certificate: Certificate | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._address = address
+        self._server = ThreadingHTTPServer((address, 0), handler)
         self._scheme = "https" if certificate else "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -33,7 +38,7 @@ class Loopback:
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"{self._address}:{self._server.server_port}"
 
     @property
     def url(self) -> str:
@@ -84,7 +89,9 @@ class Script:
 
 
 @contextmanager
-def serve(answer: Answer, certificate: Certificate | None = None) -> Iterator[Script]:
+def serve(
+    answer: Answer, certificate: Certificate | None = None, address: str = "127.0.0.1"
+) -> Iterator[Script]:
     """`certificate`: for TLS."""
     asked: list[Asked] = []
 
@@ -114,5 +121,5 @@ def serve(answer: Answer, certificate: Certificate | None = None) -> Iterator[Sc
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server
             pass
 
-    with Loopback(Handler, certificate) as server:
+    with Loopback(Handler, certificate, address) as server:
         yield Script(server.url, asked)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import json
 import sys
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,6 +69,15 @@ class Ground:
     def namespace(self, prefix: str = "builds") -> str:
         """A namespace in which privileged pods may run."""
         return self.api.namespace(f"{prefix}-{self.number()}", PRIVILEGED)
+
+    def base_layer(self) -> Json:
+        """The descriptor of the base image's only layer."""
+        accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+        asked = urllib.request.Request(f"{self.registry.url}/v2/base/manifests/1", headers=accept)
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            (layer,) = json.load(answer)["layers"]
+        found: Json = layer
+        return found
 
     def pods(self, namespace: str) -> list[Json]:
         found: list[Json] = self.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]

@@ -1,11 +1,10 @@
-"""The clone credential of a private repository is seen nowhere but in its Secret; and what a small
-MTU of the pod network does to builds: nothing."""
+"""The clone credential of a private repository is seen nowhere but in its Secret, by a look that
+finds what a Dockerfile says; and what a small MTU of the pod network does to builds: nothing."""
 
 from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,8 @@ from tests.cluster.e2e.bot import pods_of
 from tests.cluster.e2e.project import Project
 
 pytestmark = pytest.mark.timeout(240)
+PLANTED = "canary-of-a-dockerfile"
+"""Said to everybody: where it is not found, the other one would not be found either."""
 
 
 def _processes() -> Iterator[tuple[str, bytes]]:
@@ -39,13 +40,17 @@ def test_the_clone_credential_is_seen_nowhere(project: Project) -> None:
     bot, gate = project.bot, project.bot.ground.gate()
     canary = bot.token
     step = f"RUN env && cat /proc/self/mounts && {gate.step} && echo done > /done"
-    sha = project.push({"Dockerfile": f"FROM {bot.ground.base}\nCOPY . /src\n{step}\n"})
+    dockerfile = f"FROM {bot.ground.base}\nENV SAID={PLANTED}\nCOPY . /src\n{step}\n"
+    sha = project.push({"Dockerfile": dockerfile})
     seen: dict[str, str] = {}
+    planted: set[str] = set()
     deadline = time.monotonic() + 120
     while not _ended(project, sha) and time.monotonic() < deadline:
         waits = gate.was_reached()
-        held = [line for line, content in _processes() if canary.encode() in content]
+        running = list(_processes())
+        held = [line for line, content in running if canary.encode() in content]
         assert held == [], "a process has it in its arguments or environment"
+        planted |= {line for line, content in running if PLANTED.encode() in content}
         for pod in pods_of(bot.pods(), sha):
             name = pod["metadata"]["name"]
             seen[f"pod {name}"] = json.dumps(pod)
@@ -60,19 +65,18 @@ def test_the_clone_credential_is_seen_nowhere(project: Project) -> None:
     seen["image"] = json.dumps(project.config("main"))
     seen["page"] = json.dumps(project.build(sha))
     seen["logs"] = bot.worker().log_text() + bot.worker("web").log_text()
-    assert any(key.startswith("log ") for key in seen)
+    assert any(gate.step in line for line in planted), "no look at processes saw the step"
+    (only,) = (key.removeprefix("pod ") for key in seen if key.startswith("pod "))
+    found = {key for key, text in seen.items() if PLANTED in text}
+    assert found >= {f"log {only} docker", "image"}
     assert [where for where, text in seen.items() if canary in text] == []
 
 
 def test_steps_have_the_mtu_of_the_pod_network(project: Project) -> None:
     """1450 here; a step that got 1500 would lose large packets on their way out."""
     ground = project.bot.ground
-    url = f"{ground.registry.url}/v2/base"
-    accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
-    asked = urllib.request.Request(f"{url}/manifests/1", headers=accept)
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        layer = json.load(answer)["layers"][0]
-    fetch = f"wget -q -O /layer {url}/blobs/{layer['digest']}"
+    layer = ground.base_layer()
+    fetch = f"wget -q -O /layer {ground.registry.url}/v2/base/blobs/{layer['digest']}"
     check = "test $(cat /sys/class/net/eth0/mtu) = 1450"
     size = f"test $(wc -c < /layer) = {layer['size']}"
     project.green({"Dockerfile": f"FROM {ground.base}\nRUN {check} && {fetch} && {size}\n"})

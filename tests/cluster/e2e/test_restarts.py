@@ -11,8 +11,11 @@ import pytest
 
 from tests.cluster.e2e.bot import Bot
 from tests.cluster.e2e.gates import Gate
+from tests.cluster.e2e.ground import Ground
 from tests.cluster.e2e.project import Project, new_project
 from tests.cluster.images import DIND29
+from tests.cluster.node import HOST
+from tests.docker.fault_proxy import FaultProxy
 from tests.fakes.postgres_process import PostgresProcess
 
 pytestmark = pytest.mark.timeout(300)
@@ -145,17 +148,31 @@ def test_cancelled_while_it_builds(project: Project) -> None:
     assert project.tags() == {}
 
 
-def test_cancelled_while_it_is_queued(own_bot: NewBot) -> None:
-    """Behind another repository's build: it never gets a pod, and the other one is left alone."""
-    bot = own_bot(config={"limits": {"builds": 1}})
-    gate, first, second = bot.ground.gate(), new_project(bot), new_project(bot)
-    built = first.push(held(bot, gate))
-    gate.reached()
-    pod = bot.wait_for_pod(built)
-    queued = second.push(quick(bot, "second"))
-    url = second.wait(queued, "pending", second.context).target_url or ""
-    bot.command("cancel", url.rpartition("/")[2])
-    assert "cancelled" in str(second.wait(queued, "error", second.context).description)
-    gate.open()
-    first.wait(built, "success")
+def test_cancelled_while_it_is_queued_and_while_its_base_is_pulled(
+    own_bot: NewBot, ground: Ground
+) -> None:
+    """The one never gets a pod; the other is left alone, until a comment stops it."""
+    gate, layer = ground.gate(), ground.base_layer()["digest"]
+    with FaultProxy(ground.registry.host, HOST) as slow:
+        slow.fault = lambda _, path: gate.hold() if path.endswith(f"/blobs/{layer}") else None
+        registries = {host: {"insecure": True} for host in (ground.registry.host, slow.host)}
+        bot = own_bot(config={"limits": {"builds": 1}, "registries": registries})
+        first, second = new_project(bot), new_project(bot)
+        bot.host.set_role(first.repository, "ada", "write")
+        base = f"{slow.host}/{ground.base.partition('/')[2]}"
+        pulls = first.push({"Dockerfile": f"FROM {base}\nRUN true\n"})
+        gate.reached()
+        pod = bot.wait_for_pod(pulls)
+        queued = second.push(quick(bot, "second"))
+        url = second.wait(queued, "pending", second.context).target_url or ""
+        bot.command("cancel", url.rpartition("/")[2])
+        assert "cancelled" in str(second.wait(queued, "error", second.context).description)
+        assert first.wait(pulls, "pending", first.context), "it goes on"
+
+        bot.host.comment(first.repository, "/cancel", sha=pulls, by="ada")
+        said = first.wait(pulls, "error", first.context)
+        assert said.description == "cancelled by @ada"
+        bot.wait_for_no_pod()
+        gate.open()
+    assert first.tags() == second.tags() == {}
     assert bot.pods_made() == [pod["metadata"]["name"]]
