@@ -3,7 +3,6 @@ trust the one and take the other, for it fetches the tokens, and not dockerd."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from tests.docker.site import DEBIAN_DOCKER, DOCKER29, Site, config_json, on
 from tests.docker.tunnel import Tunnel
 from tests.fakes.loopback import Asked, Reply, serve
 from tests.fakes.registry_process import RegistryProcess
-from tests.registry.token_server import Signer, json_reply, scopes_of
+from tests.registry.token_server import Signer, has_password, json_reply, scopes_of
 
 _NAME = "tokens.test"
 _USER, _PASSWORD = "bot", "open-sesame-2"
@@ -43,7 +42,7 @@ def _guarded(storage: Path, folder: Path) -> Iterator[Guarded]:
     pair = authority.issue("tokens", "tokens", hosts=[_NAME])
 
     def answer(asked: Asked) -> Reply:
-        if not _has_password(asked):
+        if not has_password(asked, _USER, _PASSWORD):
             return json_reply({}, 401)
         token = signer.token(scopes_of(asked))
         return json_reply({"token": token, "access_token": token, "expires_in": 300})
@@ -65,12 +64,6 @@ def _guarded(storage: Path, folder: Path) -> Iterator[Guarded]:
             proxies = {"default": {"httpsProxy": tunnel.url}}
             file.write_text(json.dumps(json.loads(file.read_text()) | {"proxies": proxies}))
             yield Guarded(registry, tunnel, env, config)
-
-
-def _has_password(asked: Asked) -> bool:
-    wanted = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
-    given = asked.headers.get("Authorization") == f"Basic {wanted}"
-    return given or f"password={_PASSWORD}" in asked.body.decode().split("&")
 
 
 @on(DEBIAN_DOCKER, DOCKER29)

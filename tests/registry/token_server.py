@@ -69,6 +69,13 @@ def scopes_of(asked: Asked) -> list[str]:
     return parse_qs(urlsplit(asked.path).query).get("scope", [])
 
 
+def has_password(asked: Asked, user: str, password: str) -> bool:
+    """Of a token request, in either form."""
+    wanted = base64.b64encode(f"{user}:{password}".encode()).decode()
+    given = asked.headers.get("Authorization") == f"Basic {wanted}"
+    return given or f"password={password}" in asked.body.decode().split("&")
+
+
 def json_reply(document: object, status: int = 200) -> Reply:
     body = json.dumps(document).encode()
     return Reply(status, body, {"Content-Type": "application/json"})

@@ -6,14 +6,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tests.cluster.e2e.bot import Bot
 from tests.cluster.e2e.ground import Ground
-from tests.cluster.e2e.locked import PASSWORD, entry, locked_registry
+from tests.cluster.e2e.locked import PASSWORD, entry, locked_registry, token_registry
 from tests.cluster.e2e.project import Project, new_project
+from tests.cluster.pki import Authority
+from tests.fakes.loopback import Script
+from tests.registry.token_server import scopes_of
 
 pytestmark = pytest.mark.timeout(300)
 NewBot = Callable[..., Bot]
@@ -40,40 +43,62 @@ Begun = dict[str, tuple[Project, str]]
 """By the case: a repository and the commit that was pushed to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A bot whose images go to a registry with a password. For `closed` its builds have a wrong
+    one; `tokens` takes tokens of `service` alone, which has a private CA."""
+
+    bot: Bot
+    closed: str
+    tokens: str
+    service: Script
+
+
 @pytest.fixture(scope="module")
-def guarded(ground: Ground, module_bot: NewBot) -> Iterator[Bot]:
-    """A bot whose images go to a registry with a password; for `closed` its builds have a wrong
-    one."""
-    folders = [ground.folder / f"locked-{ground.number()}" for _ in range(2)]
-    with locked_registry(folders[0]) as locked, locked_registry(folders[1]) as closed:
+def guarded(ground: Ground, module_bot: NewBot) -> Iterator[Guarded]:
+    folders = [ground.folder / f"locked-{ground.number()}" for _ in range(3)]
+    authority = ground.cluster.plane.authority
+    with (
+        locked_registry(folders[0]) as locked,
+        locked_registry(folders[1]) as closed,
+        token_registry(folders[2], authority) as (tokens, service),
+    ):
+        hosts = [one.host for one in (locked, closed, tokens)]
+        trusted = {"ca-file": str(authority.certificate)}
         registries = {
             ground.registry.host: {"insecure": True},
             locked.host: entry(folders[0], locked.host),
             closed.host: entry(folders[1], closed.host, pods="another password"),
+            tokens.host: entry(folders[2], tokens.host) | trusted,
         }
         config = {
             "registries": registries,
             "defaults": {"registry": locked.host},
-            "repositories": [
-                {"match": "acme/*", "images": [f"{locked.host}/**", f"{closed.host}/**"]}
-            ],
+            "repositories": [{"match": "acme/*", "images": [f"{host}/**" for host in hosts]}],
             "limits": {"builds": 8},
         }
-        yield module_bot(config=config)
+        bot = module_bot(config=config, kubernetes={"ca-config-map": "ca"})
+        certificates = {"metadata": {"name": "ca"}, "data": {"ca.crt": _text(authority)}}
+        ground.api.create(f"/api/v1/namespaces/{bot.namespace}/configmaps", certificates)
+        yield Guarded(bot, closed.host, tokens.host, service)
+
+
+def _text(authority: Authority) -> str:
+    return authority.certificate.read_text()
 
 
 @pytest.fixture(scope="module")
-def begun(guarded: Bot) -> Begun:
-    return {name: _push(guarded, case) for name, case in CASES.items()} | {
-        "none": _push(guarded, Case("RUN echo done > /done", "", ""))
-    }
+def begun(guarded: Guarded) -> Begun:
+    done = Case("RUN echo done > /done", "", "")
+    cases = {**CASES, "none": done, "tokens": replace(done, settings="image: '{tokens}/acme/shop'")}
+    return {name: _push(guarded, case) for name, case in cases.items()}
 
 
-def _push(bot: Bot, case: Case) -> tuple[Project, str]:
+def _push(guarded: Guarded, case: Case) -> tuple[Project, str]:
+    bot = guarded.bot
     project = new_project(bot)
-    closed = list(bot.central()["registries"])[-1]
     line = case.line.format(open=bot.ground.registry.host)
-    settings = case.settings.format(closed=closed)
+    settings = case.settings.format(closed=guarded.closed, tokens=guarded.tokens)
     config = f"version: 1\nimages:\n  {project.repository.name}: {{{settings}}}\n"
     files = {"Dockerfile": f"FROM {bot.ground.base}\n{line}\n", ".pushwright.yaml": config}
     return project, project.push(files)
@@ -102,6 +127,18 @@ def test_a_registry_with_a_password_takes_and_gives(begun: Begun) -> None:
     assert page["digest"] != digest
     everything = json.dumps([page, first.bot.told()])
     assert PASSWORD not in everything
+
+
+def test_a_registry_that_takes_tokens_alone(guarded: Guarded, begun: Begun) -> None:
+    """The pod fetches them, from a service whose certificate it trusts by a ConfigMap; so does the
+    bot, which sets the tag."""
+    project, sha = begun["tokens"]
+    project.wait(sha, "success")
+    page = project.build(sha)
+    assert page["name"] == f"{guarded.tokens}/acme/shop"
+    scopes = {scope for asked in guarded.service.asked for scope in scopes_of(asked)}
+    assert "repository:acme/shop:pull,push" in scopes
+    assert PASSWORD not in json.dumps([page, project.bot.told()])
 
 
 def test_the_secret_of_a_build_goes_with_its_pod(begun: Begun) -> None:
