@@ -10,13 +10,16 @@ our status, when the comment was made) and ours (when heads were seen).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bot.core.events import Repository
-from bot.core.ids import HostKind, Sha
+from bot.core.ids import HostKind, ImageKey, Sha
 
 LAPSES_SECONDS: Final = 24 * 3600.0
+BUILDS: Final = 4
+"""Of one image that one approval covers, as far as the fork's author asks for them: the first one
+and three more. Who may approve is not bound by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,13 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of the head of a request from a fork. `other_seen_at`: when, by our clock, an
-    event last named another commit as its head. `approved_until`: of the head."""
+    event last named another commit as its head. `approved_until`: of the head. `built`: how many
+    builds there were of each image since it was approved."""
 
     waiting: Waiting | None = None
     other_seen_at: float | None = None
     approved_until: float | None = None
+    built: Mapping[ImageKey, int] = field(default_factory=dict)
 
     def approved(self, now: float) -> bool:
         """Whether an approval of the head holds."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot.core import reports_answers as answers
-from bot.core.approvals import LAPSES_SECONDS, Approval, Asking, Revocation, Standing, doubt
+from bot.core.approvals import BUILDS, LAPSES_SECONDS, Approval, Asking, Revocation, Standing, doubt
 from bot.core.builds import BuildState
 from bot.core.commands import BY_NAME, MAINTAIN_FOR_REQUIRED, Command, Refusal
 from bot.core.commands_access import ORDER, Asker
@@ -202,12 +202,12 @@ def _held(here: Situation) -> Refuse | None:
 
 
 def _retest(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:
-    if images or not here.live:
-        asked = _build(here, images, no_cache=False)
-        # Nothing is live: what succeeded before is found again, not built again.
-        return asked if images or isinstance(asked, Refuse) else Ask()
-    if (refusal := _held(here)) is not None:
+    if (refusal := _held(here) or _spent(here, images)) is not None:
         return refusal
+    if images:
+        return _build(here, images, no_cache=False)
+    if not here.live:
+        return Ask()  # what succeeded before is found again, not built again
     views = here.newest
     failed = [
         image
@@ -219,6 +219,23 @@ def _retest(_command: Command, here: Situation, images: tuple[ImageKey, ...]) ->
     if not views or any(claim.wish.get("mistakes") for claim in here.live):
         return Ask()
     return Nothing(answers.nothing_failed(here.sha, tuple(views), here.asker.start))
+
+
+def _spent(here: Situation, images: tuple[ImageKey, ...]) -> Refuse | None:
+    """What a fork's author can't build again: what succeeded or runs, and what was built so often
+    since somebody approved the commit. Who reads their code for them says when that is enough."""
+    if not here.fork or ORDER.index(here.asker.role) >= ORDER.index(Role.WRITE):
+        return None
+    last = {view.image: view for claim in reversed(here.claims) for view in claim.images}
+    states = {image: view.build.state for image, view in (last | here.newest).items()}
+    for image in images:
+        if (state := states.get(image)) is None:
+            continue
+        if state is BuildState.SUCCEEDED or not state.final:
+            return Refuse(answers.built_well(image, over=state.final))
+    wanted = images or [one for one, state in states.items() if state is not BuildState.SUCCEEDED]
+    spent = [image for image in wanted if here.standing.built.get(image, 0) >= BUILDS]
+    return Refuse(answers.built_enough(spent, BUILDS)) if spent else None
 
 
 def _cancel(_command: Command, here: Situation, images: tuple[ImageKey, ...]) -> Act:

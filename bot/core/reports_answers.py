@@ -54,6 +54,19 @@ def nothing_failed(sha: Sha, images: Sequence[ImageKey], start: str) -> str:
     return f"nothing failed for {sha[:7]} ({names}); {start}build does it again"
 
 
+def built_well(image: ImageKey, *, over: bool) -> str:
+    done = "succeeded" if over else "is still being built"
+    return f"{image} {done}; the author of a fork builds again what failed or was cancelled"
+
+
+def built_enough(images: Sequence[ImageKey], most: int) -> str:
+    names = ", ".join(images)
+    return (
+        f"{names}: built {most} times since this commit was approved, which is all that the author "
+        f"of a fork may ask for; somebody with write access may build it again"
+    )
+
+
 def approved_already(sha: Sha) -> str:
     return f"{sha[:12]} is approved already"
 

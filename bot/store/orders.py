@@ -252,14 +252,14 @@ def shared_builds(
 
 
 def standing(tx: Connection, row_id: int, number: int, sha: Sha, now: float) -> Standing:
-    until = tx.execute(
-        select(approval.c.until).where(
+    approved = tx.execute(
+        select(approval.c.at, approval.c.until).where(
             approval.c.repository_id == row_id,
             approval.c.number == number,
             approval.c.sha == sha,
             approval.c.until > now,
         )
-    ).scalar()
+    ).first()
     other = tx.execute(
         select(func.max(head_sighting.c.seen_at)).where(
             head_sighting.c.repository_id == row_id,
@@ -267,7 +267,21 @@ def standing(tx: Connection, row_id: int, number: int, sha: Sha, now: float) -> 
             head_sighting.c.sha != sha,
         )
     ).scalar()
-    return Standing(_waiting(tx, row_id, sha), other, until)
+    waiting = _waiting(tx, row_id, sha)
+    if approved is None:
+        return Standing(waiting, other)
+    return Standing(waiting, other, approved.until, _built(tx, row_id, sha, approved.at))
+
+
+def _built(tx: Connection, row_id: int, sha: Sha, since: float) -> dict[ImageKey, int]:
+    query = select(build.c.image, func.count()).where(
+        build.c.repository_id == row_id,
+        build.c.sha == sha,
+        build.c.trust == Trust.UNTRUSTED,
+        build.c.queued_at >= since,
+    )
+    rows = tx.execute(query.group_by(build.c.image))
+    return {ImageKey(image): int(count) for image, count in rows}
 
 
 def _waiting(tx: Connection, row_id: int, sha: Sha) -> Waiting | None:

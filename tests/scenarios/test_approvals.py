@@ -257,6 +257,8 @@ def test_an_approved_forks_author_may_not_build_it_again_and_again(
         assert talk.reaction(talk.say(line, request, by="mallory")) == "refused"
         world.run()
     assert ran(world, request.head_sha) == 1
+    assert talk.reaction(talk.say("/retest api", request, by="mallory")) == "refused"
+    assert "api succeeded; the author of a fork builds again what failed" in talk.replies()[-1]
     talk.say("/build", request, by="mallory")
     assert "/build needs write access; you have" in talk.replies()[-1]
     assert talk.reaction(talk.say("/retest", request, by="mallory")) == "nothing"
@@ -266,6 +268,40 @@ def test_an_approved_forks_author_may_not_build_it_again_and_again(
     talk.say("/build api", request)
     world.run()
     assert ran(world, request.head_sha) == 2
+
+
+def test_an_approval_covers_a_few_builds_for_the_forks_author(
+    talk: Talk, world: World, fork: Fork
+) -> None:
+    _, request = fork
+    sha = request.head_sha
+    world.executor.usual = Fail(OutcomeClass.STEP, "RUN curl failed (exit 7)")
+    talk.say(f"/ok-to-test {sha}", request)
+    world.run(60)
+    for line in ("/retest", "/retest api", "/retest"):
+        assert talk.reaction(talk.say(line, request, by="mallory")) == "accepted"
+        world.run(60)
+    assert ran(world, sha) == 4
+    for line in ("/retest", "/retest api"):
+        assert talk.reaction(talk.say(line, request, by="mallory")) == "refused"
+    assert "api: built 4 times since this commit was approved" in talk.replies()[-1]
+    world.executor.usual = Hold()
+    assert talk.reaction(talk.say("/retest api", request)) == "accepted", "no bound for writers"
+    world.run(60)
+    assert ran(world, sha) == 5
+    talk.say("/ok-to-test cancel", request)
+    world.run(30)
+    world.clock.turn(1)
+    talk.say(f"/ok-to-test {sha}", request)
+    world.run(60)
+    assert ran(world, sha) == 6
+    assert talk.reaction(talk.say("/retest api", request, by="mallory")) == "refused"
+    assert "api is still being built" in talk.replies()[-1]
+    assert talk.reaction(talk.say("/cancel\n/retest api", request, by="mallory")) == "refused"
+    world.run(60)
+    assert talk.reaction(talk.say("/retest", request, by="mallory")) == "accepted"
+    world.run(60)
+    assert ran(world, sha) == 7, "each approval counts anew"
 
 
 def test_an_approval_lapses_after_a_day(talk: Talk, world: World, fork: Fork) -> None:
