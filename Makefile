@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv" >&2; exit 2; }
 
-.PHONY: help venv demo test lint types bench lock image clean
+.PHONY: help venv demo test test-long lint types bench lock image clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -32,8 +32,12 @@ demo: ## a push becomes an image, on this machine (HOST=gitlab or gitea, EXIT=1)
 	@$(MAKE) --no-print-directory venv
 	@EXIT=$(EXIT) HOST=$(HOST) $(PY) -m tests.demo
 
-test: venv ## all tests that this machine can run; what it lacks is named
-	$(PY) -m pytest -q -n 3 --dist loadgroup tests
+# Three workers on two processors: some tests wait for daemons.
+test: venv ## the tests that this machine can run, in minutes; what is left out is named
+	$(PY) -m pytest -q -n 3 --dist loadgroup -m "not long" tests
+
+test-long: venv ## the rest of them: load, more seeds and kills, each build at every daemon
+	$(PY) -m pytest -q -n 3 --dist loadgroup -m long tests
 
 lint: venv ## ruff and the import contracts
 	$(VENV)/bin/ruff check .

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests import needs
+from tests.docker.fixtures import base, git_server, registry, site, surroundings
 from tests.gitea.process import GiteaProcess
+
+__all__ = ["base", "git_server", "gitea", "registry", "site", "surroundings"]
 
 HERE = Path(__file__).parent
 LARGE = {
@@ -61,5 +64,7 @@ def pytest_terminal_summary(
     """A run of all tests names those that it did not collect."""
     everything = any(Path(word).resolve() == HERE for word in config.args)
     left = [what for name, what in LARGE.items() if os.environ.get(name) != "1"]
+    if config.option.markexpr == "not long":
+        left.insert(0, "load, repetition and the second daemon (make test-long)")
     if everything and left:
-        terminalreporter.write_line(f"not collected: {'; '.join(left)}")
+        terminalreporter.write_line(f"left out: {'; '.join(left)}")

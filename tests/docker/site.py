@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.docker.git_http import GitServer, Repository
 from tests.fakes.docker_process import DockerDaemon
@@ -26,9 +27,25 @@ SITES = (DEBIAN_DOCKER, DEBIAN_BUILDX, DOCKER29)
 """Debian's dockerd 20.10 with its own client and with buildx; dockerd 29 with buildx."""
 
 
+GROUP = pytest.mark.xdist_group("docker")
+"""One process runs all tests with a daemon: each would start its own."""
+
+
+def places(*sites: str) -> list[ParameterSet]:
+    """A test is played at the first, and at the others where there is time."""
+    others = [pytest.param(site, marks=[GROUP, pytest.mark.long]) for site in sites[1:]]
+    return [pytest.param(sites[0], marks=GROUP), *others]
+
+
 def on(*sites: str) -> pytest.MarkDecorator:
     """Narrow a test to some of the sites."""
-    return pytest.mark.parametrize("site", sites, indirect=True)
+    return pytest.mark.parametrize("site", places(*sites), indirect=True)
+
+
+def everywhere() -> pytest.MarkDecorator:
+    """At each site whenever it is played."""
+    places = [pytest.param(site, marks=GROUP) for site in SITES]
+    return pytest.mark.parametrize("site", places, indirect=True)
 
 
 NO_PROXY = "127.0.0.1,localhost,::1"

@@ -8,7 +8,7 @@ import string
 import urllib.request
 
 from bot.builder.manifests import ACCEPT
-from tests.docker.site import DEBIAN_BUILDX, DEBIAN_DOCKER, DOCKER29, Ended, Site, on
+from tests.docker.site import DEBIAN_BUILDX, DEBIAN_DOCKER, DOCKER29, Ended, Site, everywhere, on
 from tests.fakes.registry_process import Traffic
 
 APP = """\
@@ -63,6 +63,7 @@ def test_without_cache_a_base_is_asked_for_anew(site: Site) -> None:
     assert "base=second" in site.build(repository, sha, build={"no_cache": True}).log
 
 
+@everywhere()
 def test_full_hit_on_an_emptied_daemon(site: Site) -> None:
     repository = site.repository()
     sha = repository.commit({**FILES, "Dockerfile": APP.format(base=site.base, link="")})

@@ -7,17 +7,6 @@ import pytest
 
 from tests.executor.bench import Bench
 
-# The same daemons, registry and Git server as the builder's own tests have.
-from tests.docker.conftest import (  # isort: skip
-    base,
-    git_server,
-    registry,
-    site,
-    surroundings,
-)
-
-__all__ = ["base", "bench", "git_server", "registry", "site", "surroundings"]
-
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:

@@ -31,7 +31,7 @@ REPOSITORIES = 16
 """Several: a killed worker's lease on one holds it up until it runs out, which is no fault."""
 
 VICTIMS = (("web",), ("worker",), ("web", "worker"))
-pytestmark = pytest.mark.xdist_group("kills")
+pytestmark = [pytest.mark.xdist_group("kills"), pytest.mark.long]
 
 
 @dataclass(slots=True)

@@ -96,7 +96,13 @@ def refused(spec: Spec, who: str, kind: Kind) -> bool:
     return not may(spec, who, kind) or (kind == "closed" and steers) or waits or unpushed
 
 
-@pytest.mark.parametrize("kind_of_request", ["own", "fork", "approved", "closed"])
+@pytest.mark.parametrize(
+    "kind_of_request",
+    [
+        "fork",
+        *(pytest.param(kind, marks=pytest.mark.long) for kind in ("own", "approved", "closed")),
+    ],
+)
 def test_every_command_by_every_role(talk: Talk, kind_of_request: Kind) -> None:
     world = talk.world
     request = opened_request(talk, kind_of_request)

@@ -1,4 +1,4 @@
-"""Two hundred builds that end in one moment: all are reported, each once, within the limits."""
+"""Many builds that end in one moment: all are reported, each once, within the limits."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pytest
 from tests.fakes.executor_memory import Hold
 from tests.scenarios.world import World
 
-IMAGES = 100
 BRANCHES = ("main", "release/1")
+ENDS = pytest.mark.parametrize("images", [5, pytest.param(100, marks=pytest.mark.long)])
+"""On each branch: two hundred builds, and a few that show the same where there is no time."""
 WRITES, HOURLY, POINTS = 80, 500, 900
 """Writes a minute and an hour; points a minute, of which a write costs five:
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api.
 GitLab's limits are an administrator's to set; the same numbers stand for them."""
 
 
-def files(images: int = IMAGES) -> dict[str, str]:
+def files(images: int) -> dict[str, str]:
     lines = ["version: 1", "defaults:", "  on: {push: {branches: [main, 'release/*']}}", "images:"]
     lines += [f"  i{number:02}: {{context: i{number:02}}}" for number in range(images)]
     return {".pushwright.yaml": "\n".join(lines) + "\n"}
@@ -35,12 +36,12 @@ def finals(world: World) -> Counter[tuple[str, str]]:
     return told
 
 
-def two_hundred(world: World) -> list[str]:
+def many(world: World, images: int) -> list[str]:
     """The commits of two branches whose builds all run, at a host that has limits."""
     hold(world)
-    shas: list[str] = [world.push(files(), branch) for branch in BRANCHES]
+    shas: list[str] = [world.push(files(images), branch) for branch in BRANCHES]
     world.run(30)
-    assert len(world.runs()) == IMAGES * len(BRANCHES)
+    assert len(world.runs()) == images * len(BRANCHES)
     world.configure(pace="1s")
     limits = world.host.limits
     limits.writes, limits.hourly, limits.points = WRITES, HOURLY, POINTS
@@ -66,17 +67,18 @@ def hold(world: World) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_all_are_reported_once_within_the_limits(world: World) -> None:
-    shas = two_hundred(world)
-    for number in range(IMAGES):
+@ENDS
+def test_all_are_reported_once_within_the_limits(world: World, images: int) -> None:
+    shas = many(world, images)
+    for number in range(images):
         world.executor.end(f"i{number:02}")
     began = world.clock.now()
-    while sum(finals(world).values()) < IMAGES * len(BRANCHES) + len(BRANCHES):
+    while sum(finals(world).values()) < images * len(BRANCHES) + len(BRANCHES):
         play(world, 1.0, 1.0)
         assert world.clock.now() - began < 300, "five minutes are enough"
     world.clock.turn(60)
     world.settle()  # what was written is read back
-    wanted = {f"pushwright/i{number:02}" for number in range(IMAGES)} | {"pushwright"}
+    wanted = {f"pushwright/i{number:02}" for number in range(images)} | {"pushwright"}
     assert finals(world) == Counter({(sha, context): 1 for sha in shas for context in wanted})
     refused = [r for r in world.host.calls("POST") if r.status in (403, 429)]
     assert refused == []
@@ -84,10 +86,12 @@ def test_all_are_reported_once_within_the_limits(world: World) -> None:
         assert {status.state for status in world.shown(sha).values()} == {"success"}
 
 
-def test_the_backlog_of_an_outage_is_made_good_within_five_minutes(world: World) -> None:
-    """The host is away for an hour, in which sixty builds end: all is told within five minutes of
+@pytest.mark.parametrize("images", [3, pytest.param(60, marks=pytest.mark.long)])
+def test_the_backlog_of_an_outage_is_made_good_within_five_minutes(
+    world: World, images: int
+) -> None:
+    """The host is away for an hour, in which the builds end: all is told within five minutes of
     its return, at one write a second."""
-    images = 60
     sha = away_for_an_hour(world, images)
     assert not finals(world)
     world.host.faults.clear()

@@ -12,7 +12,7 @@ import pytest
 from bot.core.builds import OutcomeClass
 from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.scenarios.apps import check_runs, opened_with_app
-from tests.scenarios.test_burst import BRANCHES, IMAGES, away_for_an_hour, play, two_hundred
+from tests.scenarios.test_burst import BRANCHES, ENDS, away_for_an_hour, many, play
 from tests.scenarios.test_merge_queue import asked, queue
 from tests.scenarios.test_reruns import rerun_suite
 from tests.scenarios.world import FILES, World
@@ -43,27 +43,28 @@ def wanted(shas: list[str], images: int) -> Counter[tuple[str, str, str | None]]
 
 
 @pytest.mark.timeout(600)
-def test_two_hundred_builds_at_once_are_reported_within_the_limits(world: World) -> None:
-    shas = two_hundred(world)
+@ENDS
+def test_many_builds_at_once_are_reported_within_the_limits(world: World, images: int) -> None:
+    shas = many(world, images)
     before = len(writes(world))
-    for number in range(IMAGES):
+    for number in range(images):
         world.executor.end(f"i{number:02}")
     began = world.clock.now()
-    while concluded(world) != wanted(shas, IMAGES):
+    while concluded(world) != wanted(shas, images):
         play(world, 5.0, 1.0)
         assert world.clock.now() - began < 300, "five minutes are enough"
     world.clock.turn(60)
     world.settle()  # what was written is read back
-    assert concluded(world) == wanted(shas, IMAGES)
-    assert len(world.repository.checks) == (IMAGES + 1) * len(BRANCHES), "none is made twice"
+    assert concluded(world) == wanted(shas, images)
+    assert len(world.repository.checks) == (images + 1) * len(BRANCHES), "none is made twice"
     told = writes(world)[before:]
     assert set(writes(world)) <= {200, 201}, "nothing was refused"
     # The end of each image once; of each aggregate its end and its table.
-    assert len(told) <= (IMAGES + 2) * len(BRANCHES)
+    assert len(told) <= (images + 2) * len(BRANCHES)
 
 
-def test_an_hour_of_outage_is_made_good_within_five_minutes(world: World) -> None:
-    images = 20
+@pytest.mark.parametrize("images", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_an_hour_of_outage_is_made_good_within_five_minutes(world: World, images: int) -> None:
     sha = away_for_an_hour(world, images)
     assert not concluded(world)
     world.host.faults.clear()

@@ -30,11 +30,12 @@ def postgres() -> Iterator[PostgresProcess]:
     yield from postgres_server()
 
 
+@pytest.mark.parametrize("apart", [13, pytest.param(2, marks=pytest.mark.long)])
 def test_a_worker_that_stops_anywhere_changes_nothing_but_timing(
-    kind: HostKind, tmp_path: Path
+    kind: HostKind, apart: int, tmp_path: Path
 ) -> None:
-    """One push after another; in each the worker is killed some calls into its store later than in
-    the one before, so that in the end it was killed after every one of them."""
+    """One push after another; in each the worker is killed `apart` calls into its store later than
+    in the one before, in the end after its last."""
     with opened(kind, tmp_path) as world:
         world.push(FILES)
         world.run()
@@ -42,17 +43,17 @@ def test_a_worker_that_stops_anywhere_changes_nothing_but_timing(
         for number in range(1, 200):
             sha = world.push({API: f"{number}\n"})
             world.host.hooks.wait()
-            bot = world.new_bot(stopping(world.store, 2 * number, before=bool(number % 3)))
+            bot = world.new_bot(stopping(world.store, apart * number, before=bool(number % 3)))
             stopped = until_stopped(bot.settle)
             kills += stopped
             world.restart()
             world.run(LEASES)
-            assert len(world.executor.of("api", sha)) == 1, f"killed after {number} calls"
+            assert len(world.executor.of("api", sha)) == 1, f"killed {number * apart} calls on"
             assert world.tags("api")["main"] == world.built("api", sha)
-            assert world.state(sha) == "success", f"killed after {number} calls"
+            assert world.state(sha) == "success", f"killed {number * apart} calls on"
             if not stopped:
                 break
-        assert kills > 15
+        assert kills * apart > 30
         assert len(world.ran("web")) == 1
 
 
@@ -166,8 +167,15 @@ def test_a_stalled_status_writer_is_put_right_within_a_lease(world: World) -> No
     assert world.status(sha, "/shop") == done
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("database", "seed"),
+    [
+        ("sqlite", 1),
+        ("postgresql", 2),
+        pytest.param("sqlite", 2, marks=pytest.mark.long),
+        pytest.param("postgresql", 1, marks=pytest.mark.long),
+    ],
+)
 def test_two_workers_side_by_side(
     database: str, seed: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -1,3 +1,6 @@
+"""The daemons, the registry and the Git server of all tests that build for real, whatever folder
+they are in: `tests/conftest.py` takes them in, so that a process has one of each."""
+
 from __future__ import annotations
 
 import os
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.docker.git_http import GitServer
-from tests.docker.site import DEBIAN_DOCKER, DOCKER29, SITES, Site
+from tests.docker.site import DEBIAN_DOCKER, DOCKER29, SITES, Site, places
 from tests.fakes.base_image import push_base
 from tests.fakes.docker_process import (
     DaemonProgram,
@@ -76,9 +79,9 @@ def surroundings(
         daemon.remove()
 
 
-@pytest.fixture(params=SITES)
+@pytest.fixture(params=places(*SITES))
 def site(request: pytest.FixtureRequest, surroundings: Surroundings, tmp_path: Path) -> Site:
-    """Each test runs at each site; `@on(…)` narrows it."""
+    """Each test is made for each site; `@on(…)` narrows it."""
     name: str = request.param
     if os.geteuid() != 0:
         lacking("a root shell (dockerd needs it)", "run the tests as root")
