@@ -49,8 +49,8 @@ def at(site: Site, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-def images(site: Site) -> list[str]:
-    """Names in the daemon, those by digest included."""
+def images(site: Site, repository: Repository | None = None) -> list[str]:
+    """Names in the daemon, those by digest included; those of what a repository built."""
     connection = _SocketConnection(str(site.daemon.socket))
     try:
         connection.request("GET", "/images/json?all=1", headers={"Host": "docker"})
@@ -58,7 +58,9 @@ def images(site: Site) -> list[str]:
     finally:
         connection.close()
     names = [n for i in found for n in (*(i["RepoTags"] or ()), *(i["RepoDigests"] or ()))]
-    return [name for name in names if name.startswith(site.registry.host)]
+    of = f"{site.registry.host}/{repository.name}" if repository else site.registry.host
+    ends = (":", "@") if repository else ("/",)
+    return [name for name in names if name.startswith(tuple(of + end for end in ends))]
 
 
 def dockerfile(site: Site, *lines: str) -> dict[str, str]:
@@ -102,7 +104,7 @@ def test_a_build_leaves_no_image_no_process_and_no_secret(site: Site, at: Bench)
     assert processes_naming(folder.path) == []
     executor.forget(wanted.name)
     assert not folder.path.exists()
-    assert images(site) == []
+    assert images(site, repository) == []
 
 
 def watch(needles: list[bytes], found: list[str], stop: threading.Event) -> None:
@@ -151,10 +153,10 @@ def test_a_builder_killed_outright_leaves_no_client_and_no_step(site: Site, at: 
     eventually(lambda: processes_naming(folder.path) == [])
     eventually(lambda: processes_naming(Path(mark.replace(" ", "\0"))) == [])
     executor.forget(wanted.name)
-    assert images(site) == []
+    assert images(site, repository) == []
 
 
-def build(site: Site, at: Bench, text: str) -> None:
+def build(site: Site, at: Bench, text: str) -> Repository:
     repository = site.repository()
     sha = repository.commit(dockerfile(site, text))
     executor = at.real()
@@ -164,6 +166,7 @@ def build(site: Site, at: Bench, text: str) -> None:
     assert seen.result is not None
     assert seen.outcome is OutcomeClass.SUCCEEDED, seen.result.message
     executor.forget(wanted.name)
+    return repository
 
 
 def test_a_dedicated_daemon_stays_within_its_limit(site: Site, at: Bench) -> None:
@@ -208,7 +211,7 @@ def somebody(site: Site) -> Iterator[str]:
 
 def test_on_a_shared_daemon_nothing_of_others_goes(site: Site, at: Bench, somebody: str) -> None:
     at.settings = replace(at.settings, dedicated=False, cache_limit_bytes=1)
-    build(site, at, "RUN echo shared")
+    repository = build(site, at, "RUN echo shared")
     records = cache_records(site)
     assert records > 0
     at.executor().housekeeping()
@@ -216,4 +219,4 @@ def test_on_a_shared_daemon_nothing_of_others_goes(site: Site, at: Bench, somebo
     left = images(site)
     assert somebody in left
     assert site.base in left
-    assert not [name for name in left if f"/{site.name}/" in name]
+    assert images(site, repository) == []
