@@ -7,7 +7,10 @@ import stat
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.util import LRUCache
 
 from bot.ports import Permanent
 from bot.store.database import Database, translated
@@ -19,6 +22,27 @@ STATEMENT_SECONDS = 15
 IDLE_SECONDS = 20
 WAL_LIMIT = 64 * 1024 * 1024
 """Bytes that the WAL file is cut back to after a checkpoint."""
+
+
+class SharedSqlite(SQLiteDialect_pysqlite):
+    """All of ours are opened alike, hence equal: a statement that one engine compiled need not be
+    compiled for the next one, which costs more than to run it. SQLAlchemy finds it by its dialect
+    and would hold each engine's for another one (https://github.com/sqlalchemy/sqlalchemy/issues/5002).
+    """
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+registry.register("sqlite.shared", __name__, SharedSqlite.__name__)
+
+_COMPILED: LRUCache[object, object] = LRUCache(500)
+"""Statements of all engines on SQLite, as many as SQLAlchemy keeps for one."""
 
 
 def connect(url: str, *, create: bool) -> Database:
@@ -69,10 +93,11 @@ def _private_file(path: Path, *, create: bool) -> None:
 
 def _sqlite_engine(path: Path, begin: str, pragmas: tuple[str, ...]) -> Engine:
     engine = create_engine(
-        URL.create("sqlite+pysqlite", database=str(path)),
+        URL.create("sqlite+shared", database=str(path)),
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
         pool_size=4,
         max_overflow=60,
+        execution_options={"compiled_cache": _COMPILED},
     )
 
     @event.listens_for(engine, "connect")
