@@ -94,28 +94,41 @@ class Installation:
         """`changes`: values by their path."""
         return self._helm("upgrade", self.values(), *settings(changes))
 
+    def failed_upgrade(self, changes: Json, seconds: int) -> str:
+        """What helm says of one that does not come through within that time."""
+        chart = (str(CHART), "--values=-", "--wait", f"--timeout={seconds}s", *settings(changes))
+        done = self._run("upgrade", *chart, text=json.dumps(self.values()))
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    def rollback(self) -> None:
+        """To the revision before this one."""
+        done = self._run("rollback", "--wait", "--timeout=240s")
+        assert done.returncode == 0, done.stderr + self.told()
+
+    def uninstall(self) -> None:
+        done = self._run("uninstall")
+        assert done.returncode == 0, done.stderr
+
     def _helm(self, verb: str, values: Json, *more: str) -> str:
+        chart = (str(CHART), "--values=-", "--wait", "--timeout=240s", *more)
+        done = self._run(verb, *chart, text=json.dumps(values))
+        assert done.returncode == 0, done.stderr + self.told()
+        return done.stdout
+
+    def _run(self, verb: str, *more: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        argv = [str(find_program("helm")), verb, RELEASE, *more, f"--namespace={self.namespace}"]
         kubeconfig = self.ground.cluster.plane.kubeconfig
-        argv = [
-            str(find_program("helm")),
-            verb,
-            RELEASE,
-            str(CHART),
-            f"--namespace={self.namespace}",
-        ]
-        argv += ["--values=-", "--wait", "--timeout=240s", *more]
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-        done = subprocess.run(
+        return subprocess.run(
             argv,
-            input=json.dumps(values),
+            input=text,
             env=environment,
             capture_output=True,
             text=True,
             check=False,
             timeout=280,
         )
-        assert done.returncode == 0, done.stderr + self.told()
-        return done.stdout
 
     def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command in the worker's container, by kubectl."""

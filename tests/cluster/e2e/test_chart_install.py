@@ -6,16 +6,18 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bot.core.ids import HostKind
 from bot.executors.kubernetes.permissions import PERMISSIONS
+from tests.cluster.api import Json
 from tests.cluster.e2e.ground import Ground
 from tests.cluster.e2e.installation import Installation
 from tests.cluster.e2e.installed import (
@@ -23,7 +25,9 @@ from tests.cluster.e2e.installed import (
     check_pods_were_made_once,
     check_way_to_api_server,
     serve,
+    until,
 )
+from tests.cluster.e2e.sightings import Sightings, watch
 from tests.cluster.images import BOT
 from tests.cluster.node import HOST
 from tests.fakes.githost.host import FakeHost
@@ -32,6 +36,8 @@ from tests.fakes.postgres_process import PostgresProcess
 pytestmark = pytest.mark.timeout(600)
 NEXT = "next"
 """The tag of the version after this one: the same image, which is a version to Kubernetes."""
+OLDER = "older"
+"""The same, of one that does not know the database's schema."""
 
 
 @pytest.fixture
@@ -73,11 +79,13 @@ def test_installed_used_and_upgraded(sqlite: Installation) -> None:
     check_way_to_api_server(sqlite)
     _a_changed_config_restarts_nothing(sqlite)
     _an_upgrade_in_the_middle_of_a_build(sqlite, shop)
+    _a_rollback_keeps_what_was_built(sqlite, shop.build(first))
     assert sqlite.restarts() == 0, sqlite.told()
     check_pods_were_made_once(sqlite, 2)
     _asked_for_what_it_may(sqlite)
     # Last: doctor asks the cluster for more than a worker that builds.
     _the_documented_commands_answer(sqlite, shop.build(first))
+    _uninstalled_it_leaves_what_is_yours(sqlite)
 
 
 def _the_documented_commands_answer(installation: Installation, build: str) -> None:
@@ -124,6 +132,32 @@ def _an_upgrade_in_the_middle_of_a_build(installation: Installation, shop: Serve
     shop.green(sha)
 
 
+def _a_rollback_keeps_what_was_built(installation: Installation, build: str) -> None:
+    (before,) = installation.workers
+    assert {"name": "PUSHWRIGHT_WEB_THREADS", "value": "8"} in _web(before)["env"]
+    installation.rollback()
+    (after,) = installation.workers
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert {"name": "PUSHWRIGHT_WEB_THREADS", "value": "8"} not in _web(after)["env"]
+    with urllib.request.urlopen(f"{installation.url}/builds/{build}.json", timeout=10) as answer:
+        assert json.load(answer)["state"] == "succeeded"
+
+
+def _web(pod: Json) -> Json:
+    """Its container."""
+    (found,) = (one for one in pod["spec"]["containers"] if one["name"] == "web")
+    return dict(found)
+
+
+def _uninstalled_it_leaves_what_is_yours(installation: Installation) -> None:
+    """As docs/install.md says."""
+    installation.uninstall()
+    api, here = installation.ground.api, f"/api/v1/namespaces/{installation.namespace}"
+    assert api.get(f"{here}/persistentvolumeclaims/state-pushwright-0")
+    assert api.get(f"{here}/secrets/forge")
+    assert api.get(f"/api/v1/namespaces/{installation.builds}/secrets/npm")
+
+
 def _asked_for_what_it_may(installation: Installation) -> None:
     """By the chart's own Role; that each verb of it is used is told by test_verbs_used.py."""
     granted = {(one.resource, verb) for one in PERMISSIONS for verb in one.verbs}
@@ -146,16 +180,17 @@ def test_two_versions_side_by_side_on_postgresql(postgresql: Installation) -> No
     shop.green(shop.push("echo one > /one"))
     assert shop.has_tag("main")
     check_way_to_api_server(postgresql)
+    _a_migration_that_fails_leaves_the_old_version_running(postgresql)
 
     gate = postgresql.ground.gate()
     before = shop.push(f"{gate.step} && echo two > /two")
     gate.reached()
     with ThreadPoolExecutor(1) as pool:
         upgrade = pool.submit(postgresql.upgrade, {"image.tag": NEXT})
-        seen = _Sightings(postgresql)
-        _watch(upgrade, seen)
+        seen = Sightings(postgresql)
+        watch(upgrade, seen)
         meanwhile = tools.push("echo three > /three")
-        _watch(upgrade, seen, to_its_end=True)
+        watch(upgrade, seen, to_its_end=True)
     gate.open()
     shop.green(before)
     tools.green(meanwhile)
@@ -167,39 +202,38 @@ def test_two_versions_side_by_side_on_postgresql(postgresql: Installation) -> No
     assert all(one.answers == [202] for one in postgresql.githost.hooks.deliveries)
     assert postgresql.restarts() == 0, postgresql.told()
     _asked_for_what_it_may(postgresql)
+    postgresql.uninstall()
 
 
-class _Sightings:
-    """What runs in the bot's namespace, looked at again and again. `order`: component and version
-    as they came up; `together`: components that ran in two versions at once."""
-
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
-        self.order: list[tuple[str, str]] = []
-        self.together: set[str] = set()
-
-    def look(self) -> None:
-        for component in ("migrate", "web", "worker"):
-            pods = self._installation.pods(component)
-            for pod in pods:
-                if (one := (component, _version(pod))) not in self.order:
-                    self.order.append(one)
-            if len({_version(pod) for pod in pods if pod["status"]["phase"] == "Running"}) == 2:
-                self.together.add(component)
+def _a_migration_that_fails_leaves_the_old_version_running(installation: Installation) -> None:
+    """Here of a database that a newer release had. Its Job stays, and its log says what to do."""
+    ground, before = installation.ground, _uids(installation)
+    ground.cluster.tag(BOT, f"{BOT.rpartition(':')[0]}:{OLDER}")
+    with _schema_of_a_newer_release(installation):
+        said = installation.failed_upgrade({"image.tag": OLDER}, seconds=15)
+        assert "pre-upgrade hooks failed" in said
+        what = "run the release that migrated it, or a newer one"
+        until(lambda: what in installation.told(), installation)
+    assert _uids(installation) == before
+    with urllib.request.urlopen(f"{installation.url}/readyz", timeout=10) as ready:
+        assert ready.status == 200
 
 
-def _watch(upgrade: Future[str], seen: _Sightings, *, to_its_end: bool = False) -> None:
-    """Until two versions of the worker run, or until the upgrade is through."""
-    while not upgrade.done():
-        seen.look()
-        if "worker" in seen.together and not to_its_end:
-            return
-        time.sleep(0.1)
-    upgrade.result()
-    assert to_its_end, "it was through before two versions of the worker were seen"
+@contextmanager
+def _schema_of_a_newer_release(installation: Installation) -> Iterator[None]:
+    url = installation.database.replace(HOST, "127.0.0.1")
+    with psycopg.connect(url, autocommit=True) as connection:
+        known = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        assert known is not None
+        change = "UPDATE alembic_version SET version_num = %s"
+        connection.execute(change, ["9999"])
+        try:
+            yield
+        finally:
+            connection.execute(change, known)
 
 
-def _version(pod: dict[str, object]) -> str:
-    spec = pod["spec"]
-    assert isinstance(spec, dict)
-    return str(spec["containers"][0]["image"]).rpartition(":")[2]
+def _uids(installation: Installation) -> set[str]:
+    """Of the pods of the bot."""
+    pods = [*installation.pods("web"), *installation.workers]
+    return {pod["metadata"]["uid"] for pod in pods}
