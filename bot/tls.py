@@ -34,7 +34,8 @@ class PrivateCaAdapter(HTTPAdapter):
     ) -> tuple[Any, Any]:  # of types that requests' stubs keep to themselves
         """Connections of one CA never serve another: the context is part of a pool's key."""
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        if isinstance(verify, str) and Path(verify).is_file():
+        # Reading the system's certificates takes 30 ms, which plain HTTP need not wait for.
+        if host["scheme"] == "https" and isinstance(verify, str) and Path(verify).is_file():
             pool["ssl_context"] = self._of(verify)
         return host, pool
 

@@ -15,6 +15,7 @@ from bot.records import BuildRow, Delivery
 from bot.storage import Store
 from bot.store import open_store
 from tests.contract.databases import LEASE, SOURCE, Bench, branch, image, incoming, repository, sha
+from tests.fakes.migrated import sqlite_file
 
 CONFIG = """\
 version: 1
@@ -32,10 +33,10 @@ defaults: {registry: reg.test}
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The store that the settings name, with the repository acme/shop1 in it."""
-    url = f"sqlite:///{tmp_path}/bot.db"
+    url = sqlite_file(tmp_path)
     monkeypatch.setenv("PUSHWRIGHT_DATABASE_URL", url)
     monkeypatch.setenv("PUSHWRIGHT_CONFIG", str(tmp_path / "central.yaml"))
-    return Bench(open_store(url, create=True))
+    return Bench(open_store(url))
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from typing import Any
 from bot.core.findings import Result
 from bot.core.hostneeds import GITHUB_EVENTS
 from bot.core.ids import HostKind
-from bot.store import migrate
 from tests.commands.running import Ended, run
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Hook
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.fakes.loopback import Asked, Reply, Script, serve
+from tests.fakes.migrated import sqlite_file
 from tests.fakes.openapi_documents import request_check
 
 SECRET = "a secret of forty characters, more or less"
@@ -80,7 +80,7 @@ def sited(kind: HostKind, folder: Path, setenv: Setenv) -> Iterator[Site]:
         hook = host.add_hook(fake, f"{web.url}/webhooks/forge", SECRET, events=events)
         state = folder / "state"
         state.mkdir()
-        migrate(f"sqlite:///{state / 'pushwright.db'}")
+        sqlite_file(state, "pushwright.db")
         setenv("PUSHWRIGHT_CONFIG", str(folder / "pushwright.yaml"))
         setenv("PUSHWRIGHT_STATE", str(state))
         site = Site(host, folder, fake, hook, web.url)

@@ -18,9 +18,9 @@ def _file() -> bytes:
         return Path(folder, "bot.db").read_bytes()
 
 
-def sqlite_file(folder: Path) -> str:
+def sqlite_file(folder: Path, name: str = "bot.db") -> str:
     """The URL of a new database in the folder."""
-    file = folder / "bot.db"
+    file = folder / name
     file.write_bytes(_file())
     file.chmod(0o600)
     return f"sqlite:///{file}"
