@@ -14,6 +14,7 @@ from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.fakes.githost.model import Request
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, World, opened
 
@@ -104,6 +105,7 @@ def test_the_full_commit_counts_at_any_time(talk: Talk, world: World) -> None:
 
 
 @pytest.mark.parametrize("digits", [7, 12, 39])
+@ANY_HOST
 def test_a_short_commit_is_refused_with_the_line_to_paste(
     talk: Talk, world: World, fork: Fork, digits: int
 ) -> None:
@@ -337,6 +339,7 @@ def test_a_writers_fork_is_trusted_for_its_push_and_not_for_a_comment(
 
 
 @pytest.mark.parametrize("by", ["rita", "mallory", "stranger"])
+@ANY_HOST
 def test_only_writers_approve(talk: Talk, world: World, fork: Fork, by: str) -> None:
     _, request = fork
     for body in ("/ok-to-test", f"/ok-to-test {request.head_sha}"):
@@ -515,6 +518,7 @@ def test_one_image_ended_and_another_runs_when_the_approval_is_taken_back(
     ("body", "runs"),
     [("/ok-to-test {sha}\n/ok-to-test cancel", 0), ("/ok-to-test cancel\n/ok-to-test {sha}", 1)],
 )
+@ANY_HOST
 def test_the_last_word_on_an_approval_counts(
     talk: Talk, world: World, fork: Fork, body: str, runs: int
 ) -> None:

@@ -13,7 +13,11 @@ from bot.core.builds import CacheUse
 from bot.core.ids import HostKind, Trust
 from bot.flow import Ports
 from tests.fakes.executor_memory import Succeed
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import FILES, World
+
+pytestmark = ANY_HOST
+
 
 API = "reg.test/acme/shop/api"
 REGISTRY = {

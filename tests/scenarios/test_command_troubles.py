@@ -7,6 +7,7 @@ import pytest
 
 from bot.core.ids import HostKind
 from tests.fakes.githost.faults import Fault
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, World
 
@@ -50,6 +51,7 @@ def test_nothing_is_acknowledged_that_is_not_for_us(talk: Talk, world: World) ->
         assert talk.reactions(talk.say(body, request, by=by)) == []
 
 
+@ANY_HOST
 def test_a_burst_of_one_person_is_cut_off(talk: Talk, world: World) -> None:
     world.push(FILES)
     world.push(CHANGE, "topic")
@@ -198,6 +200,7 @@ def test_a_reaction_that_is_not_allowed_costs_nothing_else(talk: Talk, world: Wo
     assert len(talk.replies()) == 1
 
 
+@ANY_HOST
 def test_what_was_said_hours_ago_is_not_done_any_more(talk: Talk, world: World) -> None:
     """A credential that nobody mended for a while: nobody's `/cancel` of then stops a build of
     now, and who asked is told; questions are still answered."""
@@ -263,6 +266,7 @@ def test_hostile_text_in_an_answer_has_no_effect(talk: Talk, world: World) -> No
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@ANY_HOST
 def test_a_token_that_ends_while_a_command_is_decided(
     talk: Talk, world: World, status: int
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.core.ids import HostKind
 from tests.fakes.githost.web import Json
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, World
 
@@ -40,6 +41,7 @@ GITLAB: Mapping[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("what", GITHUB)
+@ANY_HOST
 def test_no_command(talk: Talk, world: World, what: str) -> None:
     change, reason = (GITHUB if world.kind is HostKind.GITHUB else GITLAB)[what]
     world.push(FILES)

@@ -11,6 +11,7 @@ from tests.fakes.executor_memory import Fail, Hold
 from tests.fakes.githost.faults import Fault
 from tests.fakes.githost.model import Comment
 from tests.fakes.githost.server import Record
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import BOT, Talk
 from tests.scenarios.world import FILES, World
 
@@ -125,6 +126,7 @@ def test_a_newer_head_takes_the_comment_over(world: World) -> None:
     assert first[:12] not in body(world)
 
 
+@ANY_HOST
 def test_modes(world: World) -> None:
     world.push(with_mode("off"))
     world.run()
@@ -256,6 +258,7 @@ def test_what_builds_say_stays_text(world: World) -> None:
         assert text not in outside
 
 
+@ANY_HOST
 def test_a_request_that_was_closed(world: World) -> None:
     open_request(world)
     world.run()
@@ -307,6 +310,7 @@ def test_a_token_that_may_not_comment_is_asked_again_seldom(world: World) -> Non
     assert len(comments(world)) == 1
 
 
+@ANY_HOST
 def test_an_hour_of_outage_ends_in_one_comment(world: World) -> None:
     world.push(FILES)
     world.run()

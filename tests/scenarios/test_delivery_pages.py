@@ -13,7 +13,10 @@ from bot.core.ids import HostKind
 from bot.web import pages
 from bot.web.app import create_app
 from bot.web.sources import ConfiguredSources
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import FILES, World
+
+pytestmark = ANY_HOST
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from bot.core.builds import OutcomeClass, Place, Running
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Die, Ending, Fail, Hold, Succeed, Vanish, Wait
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import ONE_IMAGE, World, name, opened
 
 THEIRS = [
@@ -57,6 +58,7 @@ def test_what_is_theirs_fails_at_once_and_says_what(kind: HostKind, tmp_path: Pa
 
 
 @pytest.mark.parametrize("ending", OURS, ids=lambda ending: type(ending).__name__)
+@ANY_HOST
 def test_what_is_ours_is_tried_again_visibly(world: World, ending: Ending) -> None:
     world.executor.next("shop", ending, ending)
     sha = world.push(ONE_IMAGE)

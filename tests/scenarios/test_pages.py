@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,11 @@ from bot.web import pages
 from bot.web.app import SECURITY_HEADERS, create_app
 from bot.web.sources import ConfiguredSources
 from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor, Succeed
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import FILES, World
+
+pytestmark = ANY_HOST
+
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\x00"
 
@@ -360,9 +363,3 @@ def test_a_log_is_plain_text_and_never_anything_else(
     answer = browser.get(f"{link(world, sha)}/log")
     assert answer.content_type == "text/plain; charset=utf-8"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_the_style_sheet_fetches_nothing() -> None:
-    css = (Path(pages.__file__).parent / "static" / "pushwright.css").read_text()
-    assert "url(" not in css
-    assert "@import" not in css

@@ -6,7 +6,11 @@ import pytest
 
 from bot.core.builds import OutcomeClass
 from tests.fakes.executor_memory import Ending, Fail, Hold, Succeed
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import FILES, World
+
+pytestmark = ANY_HOST
+
 
 API = "services/api/app.txt"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, World, opened
 
@@ -86,6 +87,7 @@ def test_what_is_named_is_promoted(talk: Talk, world: World) -> None:
         ("/promote api:nightly to prod", "no build of api there succeeded"),
     ],
 )
+@ANY_HOST
 def test_refusals(talk: Talk, world: World, body: str, why: str) -> None:
     sha = world.push("services/api/main.py")
     world.run()

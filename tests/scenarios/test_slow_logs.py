@@ -12,7 +12,10 @@ import pytest
 from bot.ports import Temporary
 from tests.fakes.executor_memory import Hold
 from tests.scenarios.bot import Bot
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import ONE_IMAGE, World
+
+pytestmark = ANY_HOST
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from bot.core.builds import OutcomeClass
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Fail, Hold
 from tests.fakes.githost.faults import Fault
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import FILES, ONE_IMAGE, World
 
 STATUSES = "/statuses/"
@@ -24,6 +25,7 @@ def states(world: World, sha: str, context: str) -> list[str]:
     return told
 
 
+@ANY_HOST
 def test_a_host_that_is_down_for_an_hour_loses_no_report(world: World) -> None:
     world.executor.usual = Hold()
     sha = world.push(ONE_IMAGE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from bot.core.ids import HostKind
 from tests.fakes.executor_memory import Hold
 from tests.fakes.githost.faults import Fault
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
 
 API = "services/api/app.txt"
@@ -115,6 +116,7 @@ def test_the_redeliver_button_brings_back_what_was_lost(world: World) -> None:
     assert world.state(sha) == "success"
 
 
+@ANY_HOST
 def test_replaying_everything_changes_nothing(world: World) -> None:
     world.push(FILES)
     sha = world.push(API, "topic")
@@ -152,6 +154,7 @@ def test_webhooks_in_the_wrong_order(world: World) -> None:
     assert first not in world.ran("api"), "a newer head was there before it was planned"
 
 
+@ANY_HOST
 def test_hosts_that_can_not_be_asked_are_asked_later(world: World) -> None:
     world.push(ONE_IMAGE)
     world.run()

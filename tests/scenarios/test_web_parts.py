@@ -18,6 +18,7 @@ from bot.core.ids import HostKind, SourceName
 from bot.ports import Temporary
 from bot.records import IncomingDelivery
 from bot.settings import SettingsMistake
+from bot.web import pages
 from bot.web.inbox import BATCH_ROWS, InboxWriter, NotStored
 from bot.web.secretfiles import SecretFiles, source_secrets
 from bot.web.server import CROWDED_SECONDS, READ_SECONDS, Readings
@@ -281,3 +282,9 @@ def test_the_slow_are_cut_sooner_when_it_is_crowded() -> None:
     for pair in pairs:
         for end in pair:
             end.close()
+
+
+def test_the_style_sheet_fetches_nothing() -> None:
+    css = (Path(pages.__file__).parent / "static" / "pushwright.css").read_text()
+    assert "url(" not in css
+    assert "@import" not in css

@@ -17,6 +17,7 @@ from tests.fakes.githost.host import PLAYED
 from tests.fakes.migrated import postgres_database
 from tests.fakes.postgres_process import PostgresProcess
 from tests.fakes.registry_memory import nothing
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.stops import stopping, until_stopped
 from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
 
@@ -31,6 +32,7 @@ def postgres() -> Iterator[PostgresProcess]:
 
 
 @pytest.mark.parametrize("apart", [13, pytest.param(2, marks=pytest.mark.long)])
+@ANY_HOST
 def test_a_worker_that_stops_anywhere_changes_nothing_but_timing(
     kind: HostKind, apart: int, tmp_path: Path
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_worker_that_stops_anywhere_changes_nothing_but_timing(
         assert len(world.ran("web")) == 1
 
 
+@ANY_HOST
 def test_a_restart_in_each_state_is_no_retry(world: World) -> None:
     world.executor.usual = Hold()
     sha = world.push(ONE_IMAGE)
@@ -76,6 +79,7 @@ def test_a_restart_in_each_state_is_no_retry(world: World) -> None:
     assert world.tags()["main"] == world.built("shop", sha)
 
 
+@ANY_HOST
 def test_an_admitted_build_whose_worker_died_is_started_once(world: World) -> None:
     sha = world.push(ONE_IMAGE)
     world.host.hooks.wait()
@@ -95,6 +99,7 @@ def test_an_admitted_build_whose_worker_died_is_started_once(world: World) -> No
     assert world.state(sha) == "success"
 
 
+@ANY_HOST
 def test_an_attempt_that_turns_up_after_it_was_forgotten_is_removed(world: World) -> None:
     """Its start went through when nobody waited for it any more."""
     world.push(ONE_IMAGE)
@@ -108,6 +113,7 @@ def test_an_attempt_that_turns_up_after_it_was_forgotten_is_removed(world: World
     assert len(world.executor.running()) == 1, "one that is at work stays"
 
 
+@ANY_HOST
 def test_a_stalled_scheduler_loses_its_write(world: World) -> None:
     """It looks at a build, sleeps for longer than its lease, and wakes when all is done."""
     world.executor.usual = Hold()
@@ -129,6 +135,7 @@ def test_a_stalled_scheduler_loses_its_write(world: World) -> None:
     assert [e.kind for e in world.store.entries(limit=50)].count("succeeded") == 1
 
 
+@ANY_HOST
 def test_a_stalled_tagger_is_put_right_within_a_lease(world: World) -> None:
     first = world.push(ONE_IMAGE)
     world.run()
