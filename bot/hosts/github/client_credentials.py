@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import RSAAlgorithm
 
 from bot.core.centralconfig import App
@@ -54,7 +54,7 @@ class AppTokens:
         self._slots: dict[int, _Slot] = {}
         self._installations: dict[str, int] = {}
         self._offset = 0.0
-        self._read: tuple[str, RSAPrivateKey | RSAPublicKey] | None = None
+        self._read: tuple[str, RSAPrivateKey] | None = None
 
     def now(self) -> float:
         """GitHub's time, as far as a refused token has taught us."""
@@ -87,10 +87,13 @@ class AppTokens:
             # The cause is left out: it may quote the key.
             raise Permanent(f"the App's private key {path} is no RSA key in PEM form") from None
 
-    def _key(self, text: str) -> RSAPrivateKey | RSAPublicKey:
-        """Read once, as its numbers are checked then, which takes 20 ms."""
+    def _key(self, text: str) -> RSAPrivateKey:
+        """Read once: its numbers are checked then, for 20 ms. ValueError: a public key."""
         if self._read is None or self._read[0] != text:
-            self._read = (text, _RSA.prepare_key(text))
+            key = _RSA.prepare_key(text)
+            if not isinstance(key, RSAPrivateKey):
+                raise ValueError("a public key")
+            self._read = (text, key)
         return self._read[1]
 
     def token(self, installation: int, mint: Callable[[], InstallationToken]) -> InstallationToken:
