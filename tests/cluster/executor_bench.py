@@ -49,10 +49,10 @@ class Kubelet:
     admin: AdminApi
     namespace: str
 
-    def bind(self, name: str) -> None:
+    def bind(self, name: str, node: str = NODE) -> None:
         """What the scheduler does."""
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/binding"
-        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
         self.admin.create(path, {"metadata": {"name": name}, "target": target})
 
     def pull(self, name: str) -> None:

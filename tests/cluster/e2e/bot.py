@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -192,14 +192,22 @@ class Bot:
     def wait_for_pod(self, sha: str, namespace: str = "", timeout: float = 120.0) -> Json:
         """The pod of that commit, once its builder is known to run: a step may be quicker than
         what the kubelet tells. In its own namespace unless told otherwise."""
+        return self._wait_for_pod(sha, _runs, namespace, timeout)
+
+    def wait_for_any_pod(self, sha: str, timeout: float = 120.0) -> Json:
+        """The pod of that commit, once it is made."""
+        return self._wait_for_pod(sha, bool, "", timeout)
+
+    def _wait_for_pod(
+        self, sha: str, wanted: Callable[[Json], bool], namespace: str, timeout: float
+    ) -> Json:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             for pod in pods_of(self.ground.pods(namespace or self.namespace), sha):
-                statuses = pod["status"].get("containerStatuses", [])
-                if any("running" in one["state"] for one in statuses):
+                if wanted(pod):
                     return pod
             time.sleep(0.1)
-        raise TimeoutError(f"no build pod of {sha} runs after {timeout:.0f} s: {self.told()}")
+        raise TimeoutError(f"no such pod of {sha} after {timeout:.0f} s: {self.told()}")
 
     def wait_for_end(self, pod: Json, timeout: float = 120.0) -> Json:
         """Until that pod's builder has ended; the pod. For a bot that is stopped."""
@@ -239,6 +247,10 @@ class Bot:
         states = [(pod["metadata"]["name"], pod["status"]) for pod in self.pods()]
         logs = [f"{name}: {each.log_text()[-2000:]}" for name, each in self._processes.items()]
         return "\n".join([json.dumps(states, indent=1)[-3000:], *logs])
+
+
+def _runs(pod: Json) -> bool:
+    return any("running" in one["state"] for one in pod["status"].get("containerStatuses", []))
 
 
 def pods_of(pods: Iterable[Json], sha: str) -> list[Json]:

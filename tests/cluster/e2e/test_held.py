@@ -1,6 +1,6 @@
-"""What keeps a build from starting, in words that say how to mend it; what ends the wait; and a
-watch that nothing comes from any more. All of it waits for a minute and more, so all of it is begun
-at once, and each test looks at its own.
+"""What keeps a build from starting, in words that say how to mend it; what ends the wait; a watch
+that nothing comes from any more, and a node that is gone. All of it waits for a minute and more, so
+all of it is begun at once, and each test looks at its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import pytest
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.e2e.bot import ACCOUNT, RESOURCES, Bot
+from tests.cluster.e2e.ground import Ground
 from tests.cluster.e2e.project import Project, new_project
-from tests.cluster.node import HOST
+from tests.cluster.executor_bench import Kubelet
+from tests.cluster.node import HOST, NAME
 from tests.cluster.proxy import SilentProxy
 
 pytestmark = pytest.mark.timeout(450)
 NewBot = Callable[..., Bot]
+GONE = {"pool": "gone"}
 Begun = tuple[Project, str]
 """A repository and the commit that was pushed to it."""
 
@@ -78,8 +81,26 @@ def large(module_bot: NewBot) -> Begun:
     return project, project.push(one_step(project, "true"))
 
 
+@pytest.fixture(scope="module")
+def gone(module_bot: NewBot, ground: Ground) -> Iterator[Begun]:
+    """A build whose node was taken out of the cluster. That node is an object without a machine, to
+    which the test gave the pod; for the next attempt there is the real one."""
+    bot = module_bot(kubernetes={"node-selector": GONE})
+    project = new_project(bot)
+    sha = project.push(one_step(project, "true"))
+    pod, kubelet = bot.wait_for_any_pod(sha)["metadata"]["name"], Kubelet(ground.api, bot.namespace)
+    ground.api.fake_node("gone")
+    kubelet.bind(pod, "gone")
+    kubelet.run(pod)
+    ground.api.delete("/api/v1/nodes/gone")
+    real = f"/api/v1/nodes/{NAME}"
+    ground.api.patch(real, {"metadata": {"labels": GONE}})
+    yield project, sha
+    ground.api.patch(real, {"metadata": {"labels": dict.fromkeys(GONE)}})
+
+
 @pytest.fixture(scope="module", autouse=True)
-def begun(forgotten: object, secrets: object, large: object) -> None:
+def begun(forgotten: object, secrets: object, large: object, gone: object) -> None:
     """All of them, before the first test waits."""
 
 
@@ -105,8 +126,7 @@ def test_a_namespace_that_forbids_privileged_pods_says_how_to_mend_it(large: Beg
 
 def test_a_secret_that_comes_late_ends_the_wait(secrets: tuple[Begun, Begun]) -> None:
     project, sha = secrets[0]
-    project.wait(sha, "pending", project.context)
-    _until_page_says(project, sha, "waiting for a volume")
+    project.wait_page(sha, "waiting for a volume")
     data = {"token": base64.b64encode(b"canary-12").decode()}
     path = f"/api/v1/namespaces/{project.bot.namespace}/secrets"
     project.bot.ground.api.create(path, {"metadata": {"name": "a"}, "data": data})
@@ -135,6 +155,15 @@ def test_a_watch_that_nothing_comes_from_is_found(
     assert len(bot.pods_made()) == 1
 
 
+def test_a_build_whose_node_is_gone_is_built_on_another(gone: Begun) -> None:
+    """The cluster's garbage collector removes the pod after 40 s and more. It tells why at the very
+    moment, so that a worker may find nothing any more."""
+    project, sha = gone
+    project.wait(sha, "success", project.context, timeout=240)
+    (_, first), _ = project.build(sha)["attempts"]
+    assert "its node is gone" in first or "the builder is gone" in first
+
+
 def _watches(plane: ControlPlane, namespace: str, since: float) -> list[str]:
     """When the worker of that namespace began to watch it, from then on."""
     user = f"system:serviceaccount:{namespace}:{ACCOUNT}"
@@ -144,10 +173,3 @@ def _watches(plane: ControlPlane, namespace: str, since: float) -> list[str]:
         if event["verb"] == "watch" and event["user"].get("username") == user
     )
     return [at for at in began if datetime.fromisoformat(at).timestamp() > since]
-
-
-def _until_page_says(project: Project, sha: str, part: str, timeout: float = 120.0) -> None:
-    deadline = time.monotonic() + timeout
-    while part not in (text := str(project.build(sha)["text"])):
-        assert time.monotonic() < deadline, f"the page says {text!r}: {project.bot.told()}"
-        time.sleep(0.5)
