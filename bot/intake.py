@@ -58,6 +58,9 @@ LOG = logging.getLogger("pushwright.intake")
 LEASE = 60.0
 """Seconds that a delivery and its repository are ours; host reads must end within."""
 
+_ASKED_AGAIN = 120.0
+"""Seconds: the longest pause before a host that does not answer is asked again. What waited for it
+is then done within five minutes of its return, with time for what follows."""
 _MENDED_WITHIN = 86400.0
 """Seconds in which a credential that may not read something is waited for."""
 _TRIES = 5
@@ -267,8 +270,8 @@ class Intake:
 
     def _later(self, delivery: Delivery, reason: str, after: float | None) -> None:
         age = self._ports.clock.now() - delivery.received_at
-        # Nothing is given up while a host is down; the pause grows with the age, to five minutes.
-        pause = after if after is not None else min(300.0, max(1.0, age / 4))
+        # Nothing is given up while a host is down.
+        pause = after if after is not None else min(_ASKED_AGAIN, max(1.0, age / 4))
         until = self._ports.clock.now() + pause
         self._ports.store.delay_delivery(delivery, until, reason, counted=False)
         LOG.warning("later: %s", reason, extra=_about(delivery))

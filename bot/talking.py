@@ -23,8 +23,10 @@ LOG = logging.getLogger("pushwright.talking")
 LEASE = 30.0
 _LIMITED = 5.0
 """Seconds: a host that wants to be left alone for so long means all that we ask of it."""
-_TRIES = 10
-"""Of a reaction: nobody waits for it any longer."""
+_LONGEST = 120.0
+"""Seconds between two tries."""
+_TRIES = 64
+"""Of a reaction: some two hours, as long as a command counts; nobody waits for it any longer."""
 _REMEMBERED = 1000
 
 
@@ -89,7 +91,7 @@ class Talker:
 
     def _later(self, owner: RepositoryRow, error: Temporary, tries: int) -> float:
         """When to try again. A rate limit is the credential's: everything else waits as well."""
-        after = error.after or min(300.0, 2.0 ** min(tries, 9))
+        after = error.after or min(_LONGEST, 2.0 ** min(tries, 9))
         until = self._ports.clock.now() + after
         if error.after is not None and error.after >= _LIMITED:
             self._ports.store.hold_pace(owner.source, until)
