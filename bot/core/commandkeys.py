@@ -19,7 +19,12 @@ def command_name(text: str) -> str | Problem:
     return spec.name
 
 
-_ROLE: Choice[str] = Choice(tuple(map(str, Role)))
+_ROLE: Choice[str] = Choice(
+    tuple(map(str, Role)),
+    renamed={"owner": "admin", "owners": "admin"},
+    otherwise="teams, owners and lists of people are the Git host's to keep: give them the role "
+    "there, and name the role here",
+)
 _BY_COMMAND = Named(Text("command", command_name), _ROLE, most=2 * len(TABLE))
 
 ROLES = Key(

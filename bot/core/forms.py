@@ -135,11 +135,13 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Choice(Generic[T]):
-    """One of a few words. `later` are words of other tools that we do not know yet."""
+    """One of a few words. `later` are words of other tools that we do not know yet; `otherwise`
+    says what to do where no word is near."""
 
     values: tuple[T, ...]
     later: tuple[str, ...] = ()
     renamed: Mapping[str, str] | None = None
+    otherwise: str | None = None
 
     @property
     def words(self) -> str:
@@ -156,7 +158,8 @@ class Choice(Generic[T]):
             notes.wrong(node.mark, f"{show(node.text)} is not supported yet")
             return None
         ours = (self.renamed or {}).get(node.text)
-        hint = f"here it is {ours}" if ours else nearest(node.text, map(str, self.values))
+        near = nearest(node.text, map(str, self.values)) or self.otherwise
+        hint = f"here it is {ours}" if ours else near
         notes.wrong(node.mark, f"expected one of {self.words}, not {show(node.text)}", hint)
         return None
 

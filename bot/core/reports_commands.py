@@ -26,7 +26,8 @@ _PLACES: Final = {
     Place.COMMIT: "commits",
 }
 _IN_THE_FILE: Final = {
-    "platform": "an image is built for the platform that its `platforms` in the file names",
+    "platform": "an image is built for the platform that its `platforms` in the file names; push a "
+    "commit that changes it",
     "push-as": "tags come from `tags` in the file; {start}promote gives a built image more of them",
     "pull": "bases are asked for anew with --no-cache",
 }
@@ -75,7 +76,7 @@ def no_option(spec: Spec, name: str, value: str | None, start: str) -> str:
     if spec.name in _BUILDING and value is not None and not nearest(name, known):
         return (
             f"{show(name)} can't be set in a comment: build arguments are `args` in the file, so "
-            "that a commit has one meaning"
+            "that a commit has one meaning; push a commit that changes them"
         )
     takes = f"it takes {', '.join(f'--{one}' for one in known)}" if known else "it takes none"
     return f"{start}{spec.name} has no option {show(name)}; {nearest(name, known) or takes}"

@@ -85,6 +85,23 @@ def test_what_is_not_said_is_the_types_default() -> None:
     assert config.repositories == usual.repositories
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("team:core", "give them the role there"),
+        ("approvers", "give them the role there"),
+        ("owners", "here it is admin"),
+        ("wirte", "did you mean write?"),
+    ],
+)
+def test_teams_are_given_roles_at_the_host(word: str, hint: str) -> None:
+    found = parse_central(f"{SMALL}commands: {{roles: {{build: '{word}'}}}}\n".encode(), "x.yaml")
+    assert not isinstance(found, CentralConfig)
+    (one,) = found
+    assert f"not `{word}`" in one.message
+    assert hint in str(one.hint)
+
+
 def test_frontends_of_code_that_nobody_trusts() -> None:
     policy = read(f"{SMALL}trust: {{frontends: r.test/hub/docker/*}}\n").trust
     assert policy.frontends_of(Trust.UNTRUSTED) == ("r.test/hub/docker/*",)
