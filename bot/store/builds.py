@@ -6,7 +6,18 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    select,
+    update,
+)
 
 from bot.core.builds import ACTIVE, FINAL, BuildState, Outcome, OutcomeClass
 from bot.core.ids import BuildId
@@ -19,7 +30,7 @@ from bot.records import (
     Move,
 )
 from bot.store import journal
-from bot.store.leases import NOW, Moment, give_back, held, question, take
+from bot.store.leases import NOW, UNTIL, give_back, held, question, take, taking
 from bot.store.rows import build_value, dump, outcome_text, outcome_value, plain, plan_text
 from bot.store.rows import load as from_text
 from bot.store.schema import NEVER, attempt, build, build_need, claim, claim_image
@@ -29,18 +40,20 @@ ACTIVE_STATES = [str(state) for state in ACTIVE]
 Withdrawn = Literal["cancelled", "superseded"]
 
 
-def build_rows() -> Select[Any]:
-    """What `rows.build_value` reads."""
-    current = and_(attempt.c.build_id == build.c.id, attempt.c.number == build.c.attempt)
-    return select(*build.c, attempt.c.log_n).select_from(build.outerjoin(attempt, current))
+_CURRENT = and_(attempt.c.build_id == build.c.id, attempt.c.number == build.c.attempt)
+BUILD_ROWS: Select[Any] = select(*build.c, attempt.c.log_n).select_from(
+    build.outerjoin(attempt, _CURRENT)
+)
+"""What `rows.build_value` reads."""
+_BY_ID = BUILD_ROWS.where(build.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def load(tx: Connection, ids: Iterable[str]) -> dict[str, BuildRow]:
     wanted = sorted(set(ids))
     found: dict[str, BuildRow] = {}
     for start in range(0, len(wanted), 500):
-        query = build_rows().where(build.c.id.in_(wanted[start : start + 500]))
-        found |= {row.id: build_value(row) for row in tx.execute(query)}
+        rows = tx.execute(_BY_ID, {"ids": wanted[start : start + 500]})
+        found |= {row.id: build_value(row) for row in rows}
     return found
 
 
@@ -178,22 +191,18 @@ def due(
     tx: Connection, now: float, lease_seconds: float, limit: int, woken: Sequence[BuildId]
 ) -> Sequence[BuildRow]:
     _wake(tx, woken, now)
-    query = select(build.c.id).where(*due_condition(now)).order_by(build.c.next_at).limit(limit)
-    until = now + lease_seconds
-    rows = take(tx, build, query, until, extra={"next_at": until})
+    rows = take(tx, _RUNNING, now, lease_seconds, limit)
     found = load(tx, [row.id for row in rows])
     return sorted(found.values(), key=lambda row: row.queued_at)
 
 
-def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
-    return (
-        build.c.state.in_([*ACTIVE_STATES, str(BuildState.TAGGING)]),
-        build.c.next_at <= now,
-        build.c.lease_until <= now,
-    )
-
-
-DUE = question(build, due_condition(NOW))
+_DUE = (
+    build.c.state.in_([*ACTIVE_STATES, str(BuildState.TAGGING)]),
+    build.c.next_at <= NOW,
+    build.c.lease_until <= NOW,
+)
+DUE = question(build, _DUE)
+_RUNNING = taking(build, _DUE, [build.c.next_at], extra={"next_at": UNTIL})
 
 
 def _wake(tx: Connection, ids: Sequence[BuildId], now: float) -> None:
@@ -296,14 +305,17 @@ def attempts(tx: Connection, build_id: BuildId) -> Sequence[Mapping[str, object]
     return [{**row, "outcome": from_text(row["outcome"])} for row in found]
 
 
+_UNFORGOTTEN = (
+    select(attempt.c.build_id, attempt.c.name)
+    .where(attempt.c.ended_at.is_not(None), attempt.c.forgotten.is_(False))
+    .order_by(attempt.c.ended_at)
+    .limit(bindparam("most", type_=Integer()))
+)
+
+
 def unforgotten(tx: Connection, limit: int) -> Sequence[tuple[BuildId, str]]:
-    query = (
-        select(attempt.c.build_id, attempt.c.name)
-        .where(attempt.c.ended_at.is_not(None), attempt.c.forgotten.is_(False))
-        .order_by(attempt.c.ended_at)
-        .limit(limit)
-    )
-    return [(BuildId(row.build_id), row.name) for row in tx.execute(query)]
+    rows = tx.execute(_UNFORGOTTEN, {"most": limit})
+    return [(BuildId(row.build_id), row.name) for row in rows]
 
 
 def forget(tx: Connection, name: str) -> None:

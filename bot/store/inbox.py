@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.ids import SourceName
@@ -18,7 +18,7 @@ from bot.records import (
     IncomingDelivery,
     LeaseLost,
 )
-from bot.store.leases import NOW, Moment, give_back, held, question, take
+from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.rows import plain
 from bot.store.schema import claim as claims
 from bot.store.schema import inbox, repository
@@ -82,21 +82,15 @@ def _row(delivery: IncomingDelivery) -> dict[str, object]:
     }
 
 
-def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
-    return (inbox.c.state == "new", inbox.c.next_at <= now, inbox.c.lease_until <= now)
-
-
-DUE = question(inbox, due_condition(NOW))
+_DUE = (inbox.c.state == "new", inbox.c.next_at <= NOW, inbox.c.lease_until <= NOW)
+DUE = question(inbox, _DUE)
+# A lease that nobody gave back: its holder died, maybe of this very delivery.
+_DIED = case((inbox.c.lease_until > 0, 1), else_=0)
+_OLDEST = taking(inbox, _DUE, [inbox.c.next_at, inbox.c.id], extra={"tries": inbox.c.tries + _DIED})
 
 
 def claim(tx: Connection, now: float, lease_seconds: float) -> Delivery | None:
-    oldest = select(inbox.c.id).where(*due_condition(now)).order_by(inbox.c.next_at, inbox.c.id)
-    # A lease that nobody gave back: its holder died, maybe of this very delivery.
-    died = case((inbox.c.lease_until > 0, 1), else_=0)
-    rows = take(
-        tx, inbox, oldest.limit(1), now + lease_seconds, extra={"tries": inbox.c.tries + died}
-    )
-    for row in rows:
+    for row in take(tx, _OLDEST, now, lease_seconds, 1):
         return Delivery(
             id=row.id,
             source=SourceName(row.source),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -10,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Integer,
     Row,
     Select,
     Table,
@@ -18,8 +20,10 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 NOW: BindParameter[float] = bindparam("now", type_=Float())
+UNTIL: BindParameter[float] = bindparam("leased_until", type_=Float())
 Moment: TypeAlias = float | BindParameter[float]
 Question: TypeAlias = Select[Any]
 """For `any_row`. Built once: each loop of each worker asks its own, and is most often told no."""
@@ -35,25 +39,48 @@ def any_row(tx: Connection, asked: Question, now: float, /, **values: object) ->
     return tx.execute(asked, {"now": now, **values}).first() is not None
 
 
-def take(
-    tx: Connection,
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """The statements of `take` for one kind of row, built once like the questions before it."""
+
+    wanted: Select[Any]
+    leased: ReturningUpdate[Any]
+
+
+def taking(
     table: Table,
-    wanted: Select[Any],
-    until: float,
+    conditions: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]] = (),
     extra: Mapping[str, object] | None = None,
+) -> Taking:
+    """Rows that meet all conditions at the moment `NOW`, leased until `UNTIL`; `extra`: what else
+    a lease sets."""
+    keys = list(table.primary_key.columns)
+    wanted = select(*keys).where(*conditions).order_by(*order)
+    chosen: BindParameter[Any] = bindparam("chosen", expanding=True)
+    match = keys[0].in_(chosen) if len(keys) == 1 else tuple_(*keys).in_(chosen)
+    values = {"lease_until": UNTIL, "fence": table.c.fence + 1, **(extra or {})}
+    return Taking(
+        wanted.limit(bindparam("most", type_=Integer())).with_for_update(
+            skip_locked=True, of=table
+        ),
+        update(table).where(match).values(values).returning(*table.c),
+    )
+
+
+def take(
+    tx: Connection, asked: Taking, now: float, lease_seconds: float, most: int, /, **values: object
 ) -> Sequence[Row[Any]]:
-    """Lease the rows whose primary keys `wanted` selects; the rows as they are now, in no order.
+    """Lease up to `most` rows; as they are now, in no order. `values`: of other parameters.
 
     Two at once never get the same row: PostgreSQL passes over what another transaction is taking,
     SQLite has one writer at a time (and knows no FOR UPDATE: SQLAlchemy leaves it out).
     """
-    keys = list(table.primary_key.columns)
-    chosen = [tuple(row) for row in tx.execute(wanted.with_for_update(skip_locked=True, of=table))]
-    if not chosen:
+    found = tx.execute(asked.wanted, {"now": now, "most": most, **values}).all()
+    if not found:
         return []
-    match = keys[0].in_([row[0] for row in chosen]) if len(keys) == 1 else tuple_(*keys).in_(chosen)
-    values = {"lease_until": until, "fence": table.c.fence + 1, **(extra or {})}
-    return tx.execute(update(table).where(match).values(values).returning(*table.c)).all()
+    chosen = [tuple(row) if len(row) > 1 else row[0] for row in found]
+    return tx.execute(asked.leased, {"chosen": chosen, "leased_until": now + lease_seconds}).all()
 
 
 def held(table: Table, fence: int) -> ColumnElement[bool]:

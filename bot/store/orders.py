@@ -217,7 +217,7 @@ def explained(tx: Connection, row_id: int, kind: ClaimKind, name: str, sha: Sha)
 def successes(
     tx: Connection, row_id: int, image: ImageKey, sha: Sha | None, digest: Digest | None
 ) -> Sequence[BuildRow]:
-    query = builds.build_rows().where(
+    query = builds.BUILD_ROWS.where(
         build.c.repository_id == row_id,
         build.c.image == image,
         build.c.state == BuildState.SUCCEEDED,

@@ -11,7 +11,7 @@ from bot.core.ids import Digest
 from bot.core.promotion import GivenTag
 from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import PromotedTag
-from bot.store.leases import NOW, Moment, give_back, held, question, take
+from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.rows import dump, load
 from bot.store.schema import NEVER
 from bot.store.schema_talk import promoted_tag
@@ -22,11 +22,9 @@ HISTORY = 20
 """Digests of our own that are remembered per tag, newest last."""
 
 
-def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
-    return (promoted_tag.c.next_at <= now, promoted_tag.c.lease_until <= now)
-
-
-DUE = question(promoted_tag, due_condition(NOW))
+_DUE = (promoted_tag.c.next_at <= NOW, promoted_tag.c.lease_until <= NOW)
+DUE = question(promoted_tag, _DUE)
+_TAGS = taking(promoted_tag, _DUE, [promoted_tag.c.next_at])
 
 
 def given(tx: Connection, row_id: int, tag: GivenTag, check_at: float) -> None:
@@ -49,9 +47,7 @@ def given(tx: Connection, row_id: int, tag: GivenTag, check_at: float) -> None:
 
 
 def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
-    query = select(*promoted_tag.primary_key.columns).where(*due_condition(now))
-    ordered = query.order_by(promoted_tag.c.next_at).limit(limit)
-    rows = take(tx, promoted_tag, ordered, now + lease_seconds)
+    rows = take(tx, _TAGS, now, lease_seconds, limit)
     owners = repositories(tx, {row.repository_id for row in rows})
     return [_leased(row, owners[row.repository_id]) for row in rows]
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    select,
     update,
 )
 
@@ -22,7 +20,7 @@ from bot.core.conversation import Reaction, Spot
 from bot.core.ids import Sha
 from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import Reply, WantedReaction, WantedReply
-from bot.store.leases import NOW, Moment, give_back, held, question, take
+from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.rows import plain
 from bot.store.schema import NEVER
 from bot.store.schema_talk import answered_comment, wanted_comment
@@ -79,32 +77,25 @@ def _this(row_id: int, number: int, marker: str) -> ColumnElement[bool]:
     )
 
 
-def due_condition(
-    table: Table, now: Moment, but_not: Sequence[str] | BindParameter[Sequence[str]]
-) -> tuple[ColumnElement[bool], ...]:
+def _due(table: Table) -> tuple[ColumnElement[bool], ...]:
     """Of wanted comments or reactions; `but_not`: sources that are left alone for now."""
     return (
-        table.c.next_at <= now,
-        table.c.lease_until <= now,
-        table.c.source.not_in(but_not),
+        table.c.next_at <= NOW,
+        table.c.lease_until <= NOW,
+        table.c.source.not_in(bindparam("but_not", expanding=True)),
     )
 
 
-_BUT_NOT: BindParameter[Sequence[str]] = bindparam("but_not", expanding=True)
-REPLY_DUE = question(wanted_comment, due_condition(wanted_comment, NOW, _BUT_NOT))
-REACTION_DUE = question(answered_comment, due_condition(answered_comment, NOW, _BUT_NOT))
+REPLY_DUE = question(wanted_comment, _due(wanted_comment))
+REACTION_DUE = question(answered_comment, _due(answered_comment))
+_REPLIES = taking(wanted_comment, _due(wanted_comment), [wanted_comment.c.wanted_at])
+_REACTIONS = taking(answered_comment, _due(answered_comment), [answered_comment.c.handled_at])
 
 
 def due_replies(
     tx: Connection, now: float, lease_seconds: float, limit: int, but_not: Collection[str]
 ) -> Sequence[WantedReply]:
-    query = (
-        select(*wanted_comment.primary_key.columns)
-        .where(*due_condition(wanted_comment, now, sorted(but_not)))
-        .order_by(wanted_comment.c.wanted_at)
-        .limit(limit)
-    )
-    rows = take(tx, wanted_comment, query, now + lease_seconds)
+    rows = take(tx, _REPLIES, now, lease_seconds, limit, but_not=sorted(but_not))
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (float(row.wanted_at), str(row.marker)))
     return [_reply(row, owners[row.repository_id]) for row in ordered]
@@ -150,13 +141,7 @@ def _finish_reply(tx: Connection, wanted: WantedReply, values: dict[str, Any]) -
 def due_reactions(
     tx: Connection, now: float, lease_seconds: float, limit: int, but_not: Collection[str]
 ) -> Sequence[WantedReaction]:
-    query = (
-        select(*answered_comment.primary_key.columns)
-        .where(*due_condition(answered_comment, now, sorted(but_not)))
-        .order_by(answered_comment.c.handled_at)
-        .limit(limit)
-    )
-    rows = take(tx, answered_comment, query, now + lease_seconds)
+    rows = take(tx, _REACTIONS, now, lease_seconds, limit, but_not=sorted(but_not))
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (float(row.handled_at), int(row.comment_id)))
     return [_reaction(row, owners[row.repository_id]) for row in ordered]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select, update
 
 from bot.core.builds import FINAL
 from bot.core.events import Repository
@@ -25,7 +25,7 @@ from bot.records import (
     StaleFacts,
 )
 from bot.store import schema
-from bot.store.leases import give_back, held, take
+from bot.store.leases import NOW, give_back, held, take, taking
 from bot.store.rows import FULL_BUILD, load, plain, repository_value
 from bot.store.schema import build, claim, claim_image, path_base, ref_state, repository
 from bot.store.schema_talk import approval
@@ -80,16 +80,21 @@ def put(tx: Connection, source: SourceName, found: Repository) -> RepositoryRow:
     return repository_value(tx.execute(query.returning(*repository.c)).one())
 
 
+_FREE = taking(
+    repository, (repository.c.id == bindparam("row_id"), repository.c.lease_until <= NOW)
+)
+_ALL = select(repository).order_by(repository.c.id)
+
+
 def listing(tx: Connection, source: SourceName | None) -> Sequence[RepositoryRow]:
-    query = select(repository).order_by(repository.c.id)
+    query = _ALL
     if source is not None:
         query = query.where(repository.c.source == source)
     return [repository_value(row) for row in tx.execute(query)]
 
 
 def lease(tx: Connection, row_id: int, now: float, lease_seconds: float) -> LeasedRepository | None:
-    free = select(repository.c.id).where(repository.c.id == row_id, repository.c.lease_until <= now)
-    for row in take(tx, repository, free, now + lease_seconds):
+    for row in take(tx, _FREE, now, lease_seconds, 1, row_id=row_id):
         return LeasedRepository(repository_value(row), row.fence)
     return None
 

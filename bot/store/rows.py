@@ -233,7 +233,7 @@ def repository_value(row: Row[Any]) -> RepositoryRow:
 
 
 def build_value(row: Row[Any]) -> BuildRow:
-    """A row of `bot.store.builds.BUILD_COLUMNS`."""
+    """A row of `bot.store.builds.BUILD_ROWS`."""
     recipe: Mapping[str, object] = load(row.recipe)
     plan: Mapping[str, object] = load(row.plan)
     return BuildRow(

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    case,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.core.ids import Sha
 from bot.core.reports import CommitStatus
@@ -16,42 +31,47 @@ from bot.records import (
     WantedStatus,
 )
 from bot.store import pacing
-from bot.store.leases import NOW, Moment, give_back, held, question, take
+from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.pacing import FAR
 from bot.store.rows import dump, load, plain, repository_value, status_text, status_value
 from bot.store.schema import NEVER, commit_report, pace, repository, wanted_status
-from bot.store.upserts import upsert
+from bot.store.upserts import insert_into
 
 HISTORY = 20
 """Texts of our own that are remembered, newest last."""
+
+_REPORT_DUE = (commit_report.c.next_at <= NOW, commit_report.c.lease_until <= NOW)
+REPORT_DUE = question(commit_report, _REPORT_DUE)
+_REPORTS = taking(commit_report, _REPORT_DUE, [commit_report.c.next_at])
+_REPOSITORIES = select(repository).where(repository.c.id.in_(bindparam("ids", expanding=True)))
+
+_BUSY = select(pace.c.credential).where(pace.c.free_at > NOW, pace.c.free_at < NOW + FAR)
+_STATUS_DUE = (
+    wanted_status.c.next_at <= NOW,
+    wanted_status.c.lease_until <= NOW,
+    # Those whose credential may not write yet are left where they are; reading back is free.
+    or_(
+        wanted_status.c.applied_sequence == wanted_status.c.sequence,
+        wanted_status.c.source.not_in(_BUSY),
+    ),
+)
+DUE = question(wanted_status, _STATUS_DUE)
+_STATUSES = taking(wanted_status, _STATUS_DUE, [wanted_status.c.rank, wanted_status.c.wanted_at])
 
 
 def due_reports(
     tx: Connection, now: float, lease_seconds: float, limit: int
 ) -> Sequence[tuple[Row[Any], RepositoryRow]]:
     """Leased rows of commit_report with their repositories, longest due first."""
-    query = (
-        select(*commit_report.primary_key.columns)
-        .where(*report_condition(now))
-        .order_by(commit_report.c.next_at)
-        .limit(limit)
-    )
-    rows = take(tx, commit_report, query, now + lease_seconds)
+    rows = take(tx, _REPORTS, now, lease_seconds, limit)
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (float(row.next_at), str(row.sha), str(row.family)))
     return [(row, owners[row.repository_id]) for row in ordered]
 
 
-def report_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
-    return (commit_report.c.next_at <= now, commit_report.c.lease_until <= now)
-
-
-REPORT_DUE = question(commit_report, report_condition(NOW))
-
-
 def repositories(tx: Connection, ids: set[int]) -> dict[int, RepositoryRow]:
-    query = select(repository).where(repository.c.id.in_(sorted(ids)))
-    return {row.id: repository_value(row) for row in tx.execute(query)}
+    rows = tx.execute(_REPOSITORIES, {"ids": sorted(ids)})
+    return {row.id: repository_value(row) for row in rows}
 
 
 def want(
@@ -76,57 +96,46 @@ def want(
     }
     if tx.execute(update(commit_report).where(this).values(values)).rowcount != 1:
         raise LeaseLost(f"report of {report.sha}")
-    for status, final in sorted(statuses, key=lambda each: each[0].context):
-        _want(tx, report, status, final, now)
+    rows = [_row(report, status, final, now) for status, final in statuses]
+    if rows:
+        tx.execute(_wish(tx.dialect.name), sorted(rows, key=lambda row: str(row["context"])))
 
 
-def _want(tx: Connection, report: DueReport, status: CommitStatus, final: bool, now: float) -> None:
+def _row(report: DueReport, status: CommitStatus, final: bool, now: float) -> dict[str, object]:
     aggregate = "/" not in status.context
-    insert = upsert(tx, wanted_status).values(
-        repository_id=report.repository.id,
-        sha=report.sha,
-        context=status.context,
-        source=report.repository.source,
-        desired=status_text(status),
-        sequence=1,
-        final=final,
-        rank=(0 if final else 2) + (0 if aggregate else 1),
-        wanted_at=now,
-        next_at=now,
-    )
+    return {
+        "repository_id": report.repository.id,
+        "sha": report.sha,
+        "context": status.context,
+        "source": report.repository.source,
+        "desired": status_text(status),
+        "sequence": 1,
+        "final": final,
+        "rank": (0 if final else 2) + (0 if aggregate else 1),
+        "wanted_at": now,
+        "next_at": now,
+    }
+
+
+@cache
+def _wish(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    insert = insert_into(wanted_status, dialect)
     fresh = insert.excluded
-    query = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=["repository_id", "sha", "context"],
         set_={
             "desired": fresh.desired,
             "sequence": wanted_status.c.sequence + 1,
             "final": fresh.final,
             "rank": fresh.rank,
-            "wanted_at": now,
-            "next_at": now,
+            "wanted_at": fresh.wanted_at,
+            "next_at": fresh.next_at,
             "tries": 0,
             "error": "",
             "dead": False,
         },
         where=wanted_status.c.desired != fresh.desired,
     )
-    tx.execute(query)
-
-
-def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
-    """Those whose credential may not write yet are left where they are; reading back is free."""
-    busy = select(pace.c.credential).where(pace.c.free_at > now, pace.c.free_at < now + FAR)
-    return (
-        wanted_status.c.next_at <= now,
-        wanted_status.c.lease_until <= now,
-        or_(
-            wanted_status.c.applied_sequence == wanted_status.c.sequence,
-            wanted_status.c.source.not_in(busy),
-        ),
-    )
-
-
-DUE = question(wanted_status, due_condition(NOW))
 
 
 def wanted_now(tx: Connection, row_id: int, sha: str) -> dict[str, tuple[CommitStatus, float]]:
@@ -143,13 +152,7 @@ def due(
     tx: Connection, now: float, lease_seconds: float, limit: int, gap_seconds: float
 ) -> Sequence[WantedStatus]:
     """Final ones first, then aggregates, then the oldest wish."""
-    query = (
-        select(*wanted_status.primary_key.columns)
-        .where(*due_condition(now))
-        .order_by(wanted_status.c.rank, wanted_status.c.wanted_at)
-        .limit(limit)
-    )
-    rows = take(tx, wanted_status, query, now + lease_seconds)
+    rows = take(tx, _STATUSES, now, lease_seconds, limit)
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (int(row.rank), float(row.wanted_at), str(row.context)))
     return [_leased(tx, row, owners[row.repository_id], now, gap_seconds) for row in ordered]
@@ -162,6 +165,14 @@ def _turn(tx: Connection, row: Row[Any], now: float, gap_seconds: float) -> floa
     return pacing.reserve(tx, row.source, now, gap_seconds)
 
 
+_THIS = (
+    wanted_status.c.repository_id == bindparam("of_repository"),
+    wanted_status.c.sha == bindparam("of_commit"),
+    wanted_status.c.context == bindparam("of_context"),
+)
+_REMEMBER = update(wanted_status).where(*_THIS).values(history=bindparam("ours"))
+
+
 def _leased(
     tx: Connection, row: Row[Any], owner: RepositoryRow, now: float, gap_seconds: float
 ) -> WantedStatus:
@@ -172,8 +183,8 @@ def _leased(
         # Remembered before it is written: whoever dies in between has still written it.
         ours = [*(text for text in ours if text != status.description), status.description]
         ours = ours[-HISTORY:]
-        query = update(wanted_status).where(_this(row.repository_id, row.sha, row.context))
-        tx.execute(query.values(history=dump(ours)))
+        this = _this(row.repository_id, row.sha, row.context)
+        tx.execute(_REMEMBER, {**this, "ours": dump(ours)})
     return WantedStatus(
         repository=owner,
         sha=Sha(row.sha),
@@ -189,12 +200,31 @@ def _leased(
     )
 
 
-def _this(row_id: int, sha: str, context: str) -> ColumnElement[bool]:
-    return and_(
-        wanted_status.c.repository_id == row_id,
-        wanted_status.c.sha == sha,
-        wanted_status.c.context == context,
-    )
+def _this(row_id: int, sha: str, context: str) -> dict[str, object]:
+    """The parameters of `_THIS`."""
+    return {"of_repository": row_id, "of_commit": sha, "of_context": context}
+
+
+_LEASED = update(wanted_status).where(*_THIS, wanted_status.c.fence == bindparam("of_fence"))
+_NEWER = wanted_status.c.sequence > bindparam("of_sequence")
+_LATER = bindparam("later", type_=Float())
+_READ_BACK = _LEASED.values(
+    applied_sequence=bindparam("of_sequence"),
+    applied=bindparam("text"),
+    next_at=case((_NEWER, NOW), else_=_LATER),
+    tries=0,
+    error="",
+    **give_back(),
+)
+_WRITTEN = _READ_BACK.values(applied_at=NOW, accepted_at=bindparam("taken_at"))
+_DELAYED = _LEASED.values(
+    # A newer wish does not lift the host's "not before then"; death is for this one alone.
+    next_at=case((_NEWER, bindparam("until", type_=Float())), else_=_LATER),
+    tries=case((_NEWER, 0), else_=wanted_status.c.tries + bindparam("counted", type_=Integer())),
+    error=bindparam("text"),
+    dead=case((_NEWER, False), else_=bindparam("died", type_=Boolean())),
+    **give_back(),
+)
 
 
 def applied(
@@ -205,42 +235,31 @@ def applied(
     accepted_at: float | None,
 ) -> None:
     """What was only read back keeps the moment when the host took it."""
-    written = not wanted.checking or accepted_at is not None
-    newer = wanted_status.c.sequence > wanted.sequence
-    later = NEVER if check_at is None else check_at
-    _finish(
-        tx,
-        wanted,
-        {
-            "applied_sequence": wanted.sequence,
-            "applied": status_text(wanted.status),
-            "applied_at": now if written else wanted_status.c.applied_at,
-            "accepted_at": accepted_at if written else wanted_status.c.accepted_at,
-            "next_at": case((newer, now), else_=later),
-            "tries": 0,
-            "error": "",
-        },
-    )
+    values: dict[str, object] = {
+        "of_sequence": wanted.sequence,
+        "text": status_text(wanted.status),
+        "now": now,
+        "later": NEVER if check_at is None else check_at,
+    }
+    if wanted.checking and accepted_at is None:
+        _finish(tx, wanted, _READ_BACK, values)
+    else:
+        _finish(tx, wanted, _WRITTEN, {**values, "taken_at": accepted_at})
 
 
 def delayed(tx: Connection, wanted: WantedStatus, until: float, error: str, dead: bool) -> None:
-    newer = wanted_status.c.sequence > wanted.sequence
-    later = NEVER if dead else until
-    _finish(
-        tx,
-        wanted,
-        {
-            # A newer wish does not lift the host's "not before then"; death is for this one alone.
-            "next_at": case((newer, until), else_=later),
-            "tries": case((newer, 0), else_=wanted_status.c.tries + (1 if error else 0)),
-            "error": plain(error, 1000),
-            "dead": case((newer, False), else_=dead),
-        },
-    )
+    values: dict[str, object] = {
+        "of_sequence": wanted.sequence,
+        "until": until,
+        "later": NEVER if dead else until,
+        "counted": 1 if error else 0,
+        "text": plain(error, 1000),
+        "died": dead,
+    }
+    _finish(tx, wanted, _DELAYED, values)
 
 
-def _finish(tx: Connection, wanted: WantedStatus, values: dict[str, Any]) -> None:
+def _finish(tx: Connection, wanted: WantedStatus, asked: Update, values: dict[str, object]) -> None:
     this = _this(wanted.repository.id, wanted.sha, wanted.status.context)
-    query = update(wanted_status).where(this, held(wanted_status, wanted.fence))
-    if tx.execute(query.values(**values, **give_back())).rowcount != 1:
+    if tx.execute(asked, {**this, "of_fence": wanted.fence, **values}).rowcount != 1:
         raise LeaseLost(f"status {wanted.status.context} of {wanted.sha}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, update
 
 from bot.core.ids import BuildId, Digest
 from bot.records import (
@@ -14,7 +14,7 @@ from bot.records import (
     WantedTag,
 )
 from bot.store import tagging
-from bot.store.leases import NOW, Moment, give_back, held, question, take
+from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.rows import dump, load, plain
 from bot.store.schema import NEVER, wanted_tag
 from bot.store.statuses import repositories
@@ -26,22 +26,14 @@ HISTORY = 20
 """Digests of our own that are remembered per tag, newest last."""
 
 
-def due_condition(now: Moment) -> tuple[ColumnElement[bool], ...]:
-    return (wanted_tag.c.next_at <= now, wanted_tag.c.lease_until <= now)
-
-
-DUE = question(wanted_tag, due_condition(NOW))
+_DUE = (wanted_tag.c.next_at <= NOW, wanted_tag.c.lease_until <= NOW)
+DUE = question(wanted_tag, _DUE)
+_TAGS = taking(wanted_tag, _DUE, [wanted_tag.c.next_at])
 
 
 def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[WantedTag]:
     """Longest due first."""
-    query = (
-        select(*wanted_tag.primary_key.columns)
-        .where(*due_condition(now))
-        .order_by(wanted_tag.c.next_at)
-        .limit(limit)
-    )
-    rows = take(tx, wanted_tag, query, now + lease_seconds)
+    rows = take(tx, _TAGS, now, lease_seconds, limit)
     owners = repositories(tx, {row.repository_id for row in rows})
     ordered = sorted(rows, key=lambda row: (float(row.next_at), str(row.name), str(row.tag)))
     return [_leased(tx, row, owners[row.repository_id]) for row in ordered]

@@ -153,7 +153,7 @@ def by_page(tx: Connection, page: str) -> tuple[ClaimView, RepositoryRow] | None
 def find(
     tx: Connection, prefix: str, repository_id: int | None, limit: int
 ) -> Sequence[tuple[BuildRow, RepositoryRow]]:
-    query = builds.build_rows().order_by(build.c.queued_at.desc(), build.c.id).limit(limit)
+    query = builds.BUILD_ROWS.order_by(build.c.queued_at.desc(), build.c.id).limit(limit)
     if prefix:
         query = query.where(func.substr(build.c.id, 1, len(prefix)) == prefix)
     if repository_id is not None:
