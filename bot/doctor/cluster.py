@@ -31,10 +31,10 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True)
 class Deep:
-    """What probe pods are asked. `hosts`: what builds have to reach, by its name for people;
-    `trial`: of the chained builds, None where there is no image name to push to."""
+    """What probe pods are asked. `trial`: of the chained builds, None where there is no image name
+    to push to."""
 
-    hosts: Mapping[str, tuple[str, int]]
+    hosts: probes.Hosts
     trial: Trial | None
 
 

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.core.daemons import flaws
 from bot.core.findings import About, Finding
 from bot.core.podsettings import Kubernetes
 from bot.doctor.samples import Trial, sample
 from bot.executors.kubernetes.api import Api, pods_path, secrets_path
-from bot.executors.kubernetes.manifest import DOCKERD
+from bot.executors.kubernetes.manifest import CA_VOLUME, DOCKERD
 from bot.executors.kubernetes.podstatus import Pod, read_pod
 from bot.executors.kubernetes.reading import line_of, mapping, mappings, text_of
 from bot.executors.kubernetes.starting import Wanted
@@ -33,13 +33,13 @@ PROBE_SECONDS, BUILD_SECONDS = 120.0, 420.0
 
 METADATA = "169.254.169.254"
 _SCRIPT = """\
-import json, os, socket, sys
+import json, os, socket, ssl, sys
 asked = json.loads(sys.argv[1])
 host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
 if host and port:
-    asked["API server"] = [host, int(port)]
+    asked["API server"] = [host, int(port), False]
 told = {}
-for name, (host, port) in asked.items():
+for name, (host, port, tls) in asked.items():
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:
@@ -50,6 +50,14 @@ for name, (host, port) in asked.items():
         try:
             probe.connect(address[4])
             told[name] = "open"
+            if tls:
+                context = ssl.create_default_context()
+                context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as builders and docker do
+                context.wrap_socket(probe, server_hostname=host).close()
+        except ssl.SSLCertVerificationError as error:
+            told[name] = f"not trusted: {error.verify_message}"
+        except ssl.SSLError:
+            told[name] = "no TLS"
         except ConnectionRefusedError:
             told[name] = "refused"
         except OSError:
@@ -57,6 +65,18 @@ for name, (host, port) in asked.items():
 with open("/dev/termination-log", "w") as file:
     json.dump(told, file)
 """
+
+
+class Reach(NamedTuple):
+    """`tls`: that its certificate has to be one that builds trust."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+Hosts = Mapping[str, Reach]
+"""What builds have to reach, by its name for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +87,7 @@ class Ended:
     pod: Json
 
 
-def network(
-    api: Api, kubernetes: Kubernetes, hosts: Mapping[str, tuple[str, int]], *, trusted: bool
-) -> Iterator[Finding]:
-    """`hosts`: what builds have to reach, by its name for people."""
+def network(api: Api, kubernetes: Kubernetes, hosts: Hosts, *, trusted: bool) -> Iterator[Finding]:
     wanted = network_pod(kubernetes, hosts, trusted=trusted)
     about = About("cluster", f"network of {wanted.namespace}")
     try:
@@ -85,25 +102,23 @@ def network(
     yield from network_findings(about, told, list(hosts))
 
 
-def network_pod(
-    kubernetes: Kubernetes, hosts: Mapping[str, tuple[str, int]], *, trusted: bool
-) -> Wanted:
-    """A build pod without dockerd: nothing privileged, no Secret."""
+def network_pod(kubernetes: Kubernetes, hosts: Hosts, *, trusted: bool) -> Wanted:
+    """A build pod without dockerd: nothing privileged, no Secret. It trusts what builds trust."""
     wanted = sample(kubernetes, trusted=trusted)
     pod: Any = copy.deepcopy(dict(wanted.pod))
     spec = pod["spec"]
     spec["initContainers"] = []
-    spec["volumes"] = []
+    spec["volumes"] = [one for one in spec["volumes"] if one["name"] == CA_VOLUME]
     spec["activeDeadlineSeconds"] = int(PROBE_SECONDS)
     [builder] = spec["containers"]
-    asked = {"metadata service": (METADATA, 80), **hosts}
+    asked = {"metadata service": Reach(METADATA, 80, False), **hosts}
     builder["command"] = ["python", "-I", "-c", _SCRIPT, json.dumps(asked).replace("$", "$$")]
-    builder["volumeMounts"] = []
+    builder["volumeMounts"] = [m for m in builder["volumeMounts"] if m["name"] == CA_VOLUME]
     return Wanted(pod, {})
 
 
 def network_findings(about: About, told: object, needed: list[str]) -> Iterator[Finding]:
-    """`told`: by name open, refused, closed or no such name."""
+    """`told`: by name open, refused, closed, no such name, no TLS, or not trusted and why."""
     answers = {name: text_of(value) for name, value in mapping(told).items()}
     for name in ("metadata service", "API server"):
         found = answers.get(name)
@@ -123,6 +138,13 @@ def network_findings(about: About, told: object, needed: list[str]) -> Iterator[
             )
         elif found == "open":
             yield about.ok(f"{name} can be reached")
+        elif found.startswith("not trusted"):
+            why = line_of(found.partition(": ")[2], 200)
+            text = f"builds don't trust the certificate of {name}: {why}"
+            yield about.fail(text, "put its CA into kubernetes.ca-config-map, docs/registries.md")
+        elif found == "no TLS":
+            text = f"{name} answers builds without TLS"
+            yield about.fail(text, "plain HTTP? then insecure: true, docs/registries.md")
         else:
             remedy = "allow it: networkPolicy.allow of the chart; or mend the proxy"
             yield about.fail(f"builds don't reach {name} ({found})", remedy)

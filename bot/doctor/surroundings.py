@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from bot.core.centralconfig import CentralConfig
 from bot.doctor.cluster import Deep
+from bot.doctor.probes import Hosts, Reach
 from bot.doctor.registries import Registries
 from bot.doctor.samples import Trial
 from bot.ports import Clock
@@ -21,12 +21,14 @@ def deep_wishes(config: CentralConfig, clock: Clock) -> Deep:
     return Deep(hosts(config), _trial(config, clock))
 
 
-def hosts(config: CentralConfig) -> Mapping[str, tuple[str, int]]:
-    """Git hosts and registries, or the proxy in front of them."""
-    found: dict[str, tuple[str, int]] = {}
+def hosts(config: CentralConfig) -> Hosts:
+    """Git hosts and registries, or the proxy in front of them. A Git host with a `ca-file` of its
+    own is not asked for its certificate: its builds get that file."""
+    found: dict[str, Reach] = {}
     pods = config.kubernetes.pods if config.kubernetes else None
     proxies = pods.network.proxies if pods else {}
     addresses = [source.url for source in config.sources.values()]
+    own = {source.url for source in config.sources.values() if source.ca_file}
     for host, rule in config.registries.items():
         addresses.append(f"{'http' if rule.insecure else 'https'}://{api_host(host)}")
         addresses += rule.mirrors
@@ -36,7 +38,8 @@ def hosts(config: CentralConfig) -> Mapping[str, tuple[str, int]]:
         parts = urlsplit(address)
         if parts.hostname:
             port = parts.port or (80 if parts.scheme == "http" else 443)
-            found[f"{parts.hostname}:{port}"] = (parts.hostname, port)
+            secure = parts.scheme == "https" and address not in own
+            found[f"{parts.hostname}:{port}"] = Reach(parts.hostname, port, secure)
     return found
 
 

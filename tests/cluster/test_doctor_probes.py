@@ -10,6 +10,7 @@ import pytest
 
 from bot.core.findings import Result
 from bot.doctor.cluster import Deep
+from bot.doctor.probes import Reach
 from bot.doctor.samples import Trial
 from tests.cluster.doctor_bench import FAIL, OK, WARN, Found, Worker, by_check
 from tests.cluster.executor_bench import eventually
@@ -46,7 +47,7 @@ def test_what_builds_reach(worker: Worker) -> None:
     worker.role(worker.namespace)
     told = {"metadata service": "open", "API server": "closed", "git.test:443": "open"}
     kubelet = play(worker, [told])
-    found = worker.doctor(deep=Deep({"git.test:443": ("git.test", 443)}, None))
+    found = worker.doctor(deep=Deep({"git.test:443": Reach("git.test", 443, True)}, None))
     kubelet.join()
     network = found[f"network of {worker.namespace}"]
     assert (network.result, network.found) == (WARN, "a build reaches the metadata service")

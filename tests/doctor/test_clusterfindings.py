@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.core.findings import About, Finding, Result
@@ -215,6 +215,7 @@ json = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(["items", "status", "spec", "metadata"]), json))
 def test_no_answer_makes_them_raise(answer: dict[str, Any]) -> None:
     about = About("cluster", "x")
@@ -243,11 +244,17 @@ def test_what_a_probe_pod_told() -> None:
         "git.test": "no such name",
         "ghcr.io": "open",
         "reg.test": "closed",
+        "own.test": "not trusted: self-signed certificate",
+        "plain.test": "no TLS",
     }
-    found = list(network_findings(about, told, ["git.test", "ghcr.io", "reg.test", "lost"]))
-    assert [one.result for one in found] == [WARN, OK, FAIL, OK, FAIL, FAIL]
+    hosts = ["git.test", "ghcr.io", "reg.test", "lost", "own.test", "plain.test"]
+    found = list(network_findings(about, told, hosts))
+    assert [one.result for one in found] == [WARN, OK, FAIL, OK, *[FAIL] * 4]
     assert "DNS" in found[2].remedy
     assert found[5].found == "builds don't reach lost (untold)"
+    assert found[6].found.endswith("the certificate of own.test: self-signed certificate")
+    assert "ca-config-map" in found[6].remedy
+    assert "insecure" in found[7].remedy
 
 
 def test_what_chained_builds_told() -> None:

@@ -40,6 +40,8 @@ __all__ = ["BUILDER", "DOCKERD", "build_pod", "build_secret", "owner_patch"]
 BUILDER = "docker"
 """The container whose end is the attempt's end."""
 DOCKERD = "dind"
+CA_VOLUME = "ca"
+"""With what builds trust, where the config names it."""
 _USER = 65532
 _GRACE = 15
 """Seconds for the builder to write that it was cancelled; dockerd has nothing to save."""
@@ -179,7 +181,7 @@ def _volumes(
         items = [{"key": hosts_key(host), "path": f"{host}/hosts.toml"} for host in hosts]
         found.append({"name": "registries", "secret": {"secretName": name, "items": items}})
     if settings.network.ca_config_map:
-        found.append({"name": "ca", "configMap": {"name": settings.network.ca_config_map}})
+        found.append({"name": CA_VOLUME, "configMap": {"name": settings.network.ca_config_map}})
     return found
 
 
@@ -238,7 +240,7 @@ def _surroundings(settings: PodSettings) -> dict[str, str]:
 def _ca_mount(settings: PodSettings) -> list[dict[str, object]]:
     if not settings.network.ca_config_map:
         return []
-    return [{"name": "ca", "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True}]
+    return [{"name": CA_VOLUME, "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True}]
 
 
 def _env(values: Mapping[str, str]) -> list[dict[str, str]]:
