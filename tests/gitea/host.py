@@ -228,8 +228,7 @@ class GiteaFace:
     ) -> None:
         self._let_in(repository, by)
         self.hooks.stir(2)
-        for name, oid in refs.items():
-            repository.git.update_ref(name, oid)
+        repository.git.update_refs(refs)
         secret = self.gitea.people[by].token
         url = f"{self.gitea.url}/{repository.path}.git".replace("://", f"://{by}:{secret}@")
         moves = [f"+{oid or ''}:{name}" for name, oid in refs.items()]

@@ -1,4 +1,4 @@
-"""A bare Git repository on disk, driven by the real `git`. What it said of objects named by their
+"""A bare Git repository on disk, read by the real `git`. What it said of objects named by their
 full ids is kept: that never changes, and a scenario asks it hundreds of times."""
 
 from __future__ import annotations
@@ -6,11 +6,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fakes.githost import objects
+
+_NAME, _EMAIL = "Ada Example", "ada@example.com"
 HEX = re.compile(r"[0-9a-f]{4,64}")
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -52,10 +55,10 @@ def git_environment() -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_AUTHOR_NAME": "Ada Example",
-        "GIT_AUTHOR_EMAIL": "ada@example.com",
-        "GIT_COMMITTER_NAME": "Ada Example",
-        "GIT_COMMITTER_EMAIL": "ada@example.com",
+        "GIT_AUTHOR_NAME": _NAME,
+        "GIT_AUTHOR_EMAIL": _EMAIL,
+        "GIT_COMMITTER_NAME": _NAME,
+        "GIT_COMMITTER_EMAIL": _EMAIL,
     }
 
 
@@ -152,9 +155,7 @@ class BareRepository:
 
     def refs(self) -> dict[str, str]:
         """Every ref with the object it names: of an annotated tag that is the tag object."""
-        lines = self.run("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-        pairs = (line.split(b" ", 1) for line in lines)
-        return {name.decode("utf-8", "surrogateescape"): oid.decode() for oid, name in pairs}
+        return objects.refs(self.folder)
 
     def resolve(self, revision: str) -> str | None:
         """The commit that a ref, short name or id means, tags peeled."""
@@ -234,11 +235,14 @@ class BareRepository:
         asked = ("rev-list", "--reverse", f"{old}..{new}")
         return self._ask(*asked, about=[old, new]).decode().split()
 
-    def update_ref(self, name: str, oid: str | None) -> None:
-        if oid is None:
-            self.run("update-ref", "-d", name)
-        else:
-            self.run("update-ref", name, oid)
+    def update_refs(self, refs: Mapping[str, str | None]) -> None:
+        """Move, make or delete (None) them, all or none."""
+        lines = [
+            f"delete {name}\0\0" if oid is None else f"update {name}\0{oid}\0\0"
+            for name, oid in refs.items()
+        ]
+        text = "".join(lines).encode("utf-8", "surrogateescape")
+        self.run("update-ref", "--stdin", "-z", stdin=text)
 
     def commit(
         self,
@@ -247,31 +251,24 @@ class BareRepository:
         parents: Sequence[str] = (),
     ) -> str:
         """A commit with the first parent's tree changed by `files` (None deletes). No ref moves."""
-        with tempfile.TemporaryDirectory(prefix="index-") as scratch:
-            env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
-            if parents:
-                self.run("read-tree", parents[0], env=env)
-            lines = self._index_lines(files, Path(scratch))
-            self.run("update-index", "-z", "--index-info", stdin=lines, env=env)
-            tree = self.run("write-tree", env=env).decode().strip()
-        options = [word for parent in parents for word in ("-p", parent)]
-        made = self.run("commit-tree", tree, *options, stdin=message.encode())
-        return made.decode().strip()
+        entries = self._entries(parents[0]) if parents else {}
+        for path, content in files.items():
+            name = path.encode("utf-8", "surrogateescape")
+            if content is None:
+                entries.pop(name, None)
+                continue
+            data = content.encode() if isinstance(content, str) else content
+            entries[name] = (objects.FILE, objects.written(self.folder, "blob", data))
+        head = [f"tree {objects.tree(self.folder, entries)}", *(f"parent {sha}" for sha in parents)]
+        who = f"{_NAME} <{_EMAIL}> {int(time.time())} +0000"
+        head += [f"author {who}", f"committer {who}", "", message.rstrip("\n"), ""]
+        return objects.written(self.folder, "commit", "\n".join(head).encode())
 
-    def _index_lines(self, files: Mapping[str, bytes | str | None], scratch: Path) -> bytes:
-        """The blobs are written by one git process, however many there are."""
-        kept = [(path, content) for path, content in files.items() if content is not None]
-        names = []
-        for number, (_, content) in enumerate(kept):
-            name = scratch / str(number)
-            name.write_bytes(content.encode() if isinstance(content, str) else content)
-            names.append(str(name))
-        stdin = "\n".join(names).encode()
-        written = self.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin)
-        rows = [f"0 {'0' * 40}\t{path}" for path, content in files.items() if content is None]
-        oids = written.decode().split()
-        rows += [f"100644 {oid}\t{path}" for (path, _), oid in zip(kept, oids, strict=True)]
-        return "".join(row + "\0" for row in rows).encode()
+    def _entries(self, sha: str) -> dict[bytes, tuple[bytes, str]]:
+        """The files of a commit, by path."""
+        rows = self._ask("ls-tree", "-r", "-z", sha, about=[sha]).split(b"\0")
+        pairs = (row.split(b"\t", 1) for row in rows if row)
+        return {path: (meta.split()[0], meta.split()[2].decode()) for meta, path in pairs}
 
     def fetch(self, other: BareRepository, revision: str, ref: str) -> None:
         """Copy a commit from another repository of this host and name it."""

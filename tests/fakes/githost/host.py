@@ -234,8 +234,7 @@ class FakeHost:
         """Move, make or delete (None) refs in one go, with the events of one push."""
         with self.world.changing():
             before = repository.git.refs()
-            for name, oid in refs.items():
-                repository.git.update_ref(name, oid)
+            repository.git.update_refs(refs)
             after = repository.git.refs()
             self._pushed(repository, self.person(by), before, after, list(options))
 
