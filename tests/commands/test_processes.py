@@ -75,10 +75,10 @@ def test_a_missing_config_ends_in_words(verb: str, tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("PUSHWRIGHT_LOG_LEVEL", "loud"),
-        ("PUSHWRIGHT_WEB_THREADS", "many"),
-        ("PUSHWRIGHT_LISTEN", "8080"),
         ("PUSHWRIGHT_DATABASE_URL", "mysql://x"),
-        ("PUSHWRIGHT_STATE", "/proc/none"),
+        pytest.param("PUSHWRIGHT_WEB_THREADS", "many", marks=pytest.mark.long),
+        pytest.param("PUSHWRIGHT_LISTEN", "8080", marks=pytest.mark.long),
+        pytest.param("PUSHWRIGHT_STATE", "/proc/none", marks=pytest.mark.long),
     ],
 )
 def test_settings_that_can_not_be_used_are_named(name: str, value: str, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ for n in itertools.count():
 """
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_is_there_after_every_kill(address: Address) -> None:
     acknowledged: set[str] = set()
     pause = random.Random(7)

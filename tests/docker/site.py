@@ -42,10 +42,11 @@ def on(*sites: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("site", places(*sites), indirect=True)
 
 
-def everywhere() -> pytest.MarkDecorator:
-    """At each site whenever it is played."""
-    places = [pytest.param(site, marks=GROUP) for site in SITES]
-    return pytest.mark.parametrize("site", places, indirect=True)
+def at_both() -> pytest.MarkDecorator:
+    """At each daemon whenever it is played."""
+    both = [pytest.param(site, marks=GROUP) for site in (DEBIAN_DOCKER, DOCKER29)]
+    third = pytest.param(DEBIAN_BUILDX, marks=[GROUP, pytest.mark.long])
+    return pytest.mark.parametrize("site", [*both, third], indirect=True)
 
 
 NO_PROXY = "127.0.0.1,localhost,::1"

@@ -7,8 +7,10 @@ import random
 import string
 import urllib.request
 
+import pytest
+
 from bot.builder.manifests import ACCEPT
-from tests.docker.site import DEBIAN_BUILDX, DEBIAN_DOCKER, DOCKER29, Ended, Site, everywhere, on
+from tests.docker.site import DEBIAN_BUILDX, DEBIAN_DOCKER, DOCKER29, Ended, Site, at_both, on
 from tests.fakes.registry_process import Traffic
 
 APP = """\
@@ -63,7 +65,7 @@ def test_without_cache_a_base_is_asked_for_anew(site: Site) -> None:
     assert "base=second" in site.build(repository, sha, build={"no_cache": True}).log
 
 
-@everywhere()
+@at_both()
 def test_full_hit_on_an_emptied_daemon(site: Site) -> None:
     repository = site.repository()
     sha = repository.commit({**FILES, "Dockerfile": APP.format(base=site.base, link="")})
@@ -155,6 +157,7 @@ def test_a_chain_of_builds_hits_with_the_last_that_took_nothing_from_a_cache(sit
     assert len(set(digests)) == 1, "the random layer was made once"
 
 
+@pytest.mark.long
 @on(DEBIAN_DOCKER)
 def test_old_daemons_miss_every_second_build_of_a_chain_without_it(site: Site) -> None:
     """https://github.com/moby/buildkit/pull/4796: the reason for that candidate."""

@@ -29,6 +29,7 @@ def _ran_deps(ended: Ended) -> bool:
     return "ran-deps" in ended.log.splitlines()
 
 
+@pytest.mark.long
 @on(DOCKER29)
 def test_inline_runs_a_dependency_stage_again_and_registry_keeps_it(site: Site) -> None:
     seen = {}
@@ -127,6 +128,7 @@ def test_a_cache_that_can_not_be_written_fails_no_build_and_is_told(
     assert warning in ended.notes
 
 
+@pytest.mark.long
 @on(DEBIAN_DOCKER, DEBIAN_BUILDX)
 def test_an_old_daemon_writes_inline_instead_and_says_so(site: Site) -> None:
     repository = site.repository()

@@ -96,7 +96,12 @@ def test_a_git_host_that_is_down(site: Site) -> None:
     assert ended.notes.count("again in") == 2
 
 
-@pytest.mark.parametrize("branch", ["-x", "$(id)", "--upload-pack=x", "a;b`c`", "ü" * 60])
+OTHERS = ["-x", "$(id)", "a;b`c`", "ü" * 60]
+
+
+@pytest.mark.parametrize(
+    "branch", ["--upload-pack=x", *(pytest.param(one, marks=pytest.mark.long) for one in OTHERS)]
+)
 def test_branch_names(site: Site, branch: str) -> None:
     repository = site.repository()
     sha = repository.commit(_dockerfile(site), branch=branch)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.builder.trial import STEPS
 from bot.core.findings import About
 from bot.doctor.probes import missed
 from tests.docker.site import Site
 
 
+@pytest.mark.long
 def test_the_second_and_third_of_three_builds_hit(site: Site) -> None:
     """It fetches nothing and has no base, so what misses is the cache. Caches are those that
     doctor gives: the image before, and the one that was built without a cache."""
