@@ -140,7 +140,7 @@ def serving(site: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(10)
 
 
-def until(true: object, seconds: float = 30.0) -> None:
+def until(true: object, seconds: float = 60.0) -> None:
     assert callable(true)
     deadline = time.monotonic() + seconds
     while not true():
@@ -175,7 +175,7 @@ def test_serve_starts_and_leaves_nothing(site: Path) -> None:
     with serving(site, port) as process:
         assert len(members(process.pid)) >= 3  # the worker, gunicorn, and its worker
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, (site / "log").read_text()
+        assert process.wait(timeout=60) == 0, (site / "log").read_text()
         assert members(process.pid) == []
     assert not healthy(port)
 
@@ -195,7 +195,7 @@ def test_serve_ends_with_its_web_process(site: Path) -> None:
     with serving(site, port) as process:
         for child in children(process.pid):
             os.kill(child, signal.SIGKILL)
-        assert process.wait(timeout=20) == 1
+        assert process.wait(timeout=60) == 1
         assert "the web process ended with code -9" in (site / "log").read_text()
         until(lambda: members(process.pid) == [])
 
@@ -225,7 +225,7 @@ def test_a_worker_stops_when_told(site: Path) -> None:
     try:
         until(lambda: b"not listed" in (site / "log").read_bytes())  # it asked the host in vain
         process.terminate()
-        assert process.wait(timeout=20) == 0, (site / "log").read_text()
+        assert process.wait(timeout=60) == 0, (site / "log").read_text()
     finally:
         process.kill()
         process.wait(10)
