@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from tests.fakes.executor_memory import Hold, Succeed
 from tests.fakes.registry_memory import nothing
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, World
 
+pytestmark = ANY_HOST
 CHANGE = "services/api/main.py"
 
 
