@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
+    Float,
     Table,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -132,29 +132,12 @@ def _logs(tx: Connection, before: float) -> int:
 
 def _claims(tx: Connection, before: float) -> int:
     """Claims with nothing left to do, but neither a ref's head nor its newest success."""
-    ids = tx.execute(_old_claims(before).limit(BATCH)).scalars().all()
+    ids = tx.execute(_OLD_CLAIMS, {"before": before}).scalars().all()
     if not ids:
         return 0
     tx.execute(delete(claim_tag).where(claim_tag.c.claim_id.in_(ids)))
     tx.execute(delete(claim_image).where(claim_image.c.claim_id.in_(ids)))
     return tx.execute(delete(claim).where(claim.c.id.in_(ids))).rowcount
-
-
-def _old_claims(before: float) -> Select[Any]:
-    unfinished = exists().where(
-        claim_image.c.claim_id == claim.c.id,
-        claim_image.c.build_id == build.c.id,
-        build.c.state.not_in(FINAL_STATES),
-    )
-    head = exists().where(
-        ref_state.c.repository_id == claim.c.repository_id,
-        ref_state.c.sha == claim.c.sha,
-    )
-    return (
-        select(claim.c.id)
-        .where(claim.c.created_at < before, ~unfinished, ~head, ~_newest_success())
-        .order_by(claim.c.id)
-    )
 
 
 def _newest_success() -> ColumnElement[bool]:
@@ -188,6 +171,27 @@ def _newest_success() -> ColumnElement[bool]:
         )
         .correlate(claim)
     )
+
+
+_OLD_CLAIMS = (
+    select(claim.c.id)
+    .where(
+        claim.c.created_at < bindparam("before", type_=Float()),
+        ~exists().where(
+            claim_image.c.claim_id == claim.c.id,
+            claim_image.c.build_id == build.c.id,
+            build.c.state.not_in(FINAL_STATES),
+        ),
+        ~exists().where(
+            ref_state.c.repository_id == claim.c.repository_id,
+            ref_state.c.sha == claim.c.sha,
+        ),
+        ~_newest_success(),
+    )
+    .order_by(claim.c.id)
+    .limit(BATCH)
+)
+"""Nothing left to do, no head, no newest success."""
 
 
 def _builds(tx: Connection, before: float) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, exists, func, or_, select, update
 
 from bot.core.builds import FINAL
 from bot.core.events import Repository
@@ -107,37 +107,46 @@ def release(tx: Connection, leased: LeasedRepository) -> None:
     tx.execute(query.values(give_back()))
 
 
+_OWNER: BindParameter[int] = bindparam("row_id")
+_VERSION = select(repository.c.refs_version).where(repository.c.id == _OWNER)
+_REFS = select(ref_state).where(ref_state.c.repository_id == _OWNER)
+_BASES = select(path_base).where(path_base.c.repository_id == _OWNER)
+_APPROVALS = select(approval).where(approval.c.repository_id == _OWNER)
+
+
 def state(tx: Connection, row_id: int) -> RepositoryState:
-    version = select(repository.c.refs_version).where(repository.c.id == row_id)
-    refs = select(ref_state).where(ref_state.c.repository_id == row_id)
-    bases = select(path_base).where(path_base.c.repository_id == row_id)
+    this = {"row_id": row_id}
+    bases = tx.execute(_BASES, this)
     return RepositoryState(
-        version=tx.execute(version).scalar_one(),
-        refs={row.key: RefRow(row.sha, row.sequence) for row in tx.execute(refs)},
-        bases={(row.ref, ImageKey(row.image)): Sha(row.sha) for row in tx.execute(bases)},
+        version=tx.execute(_VERSION, this).scalar_one(),
+        refs={row.key: RefRow(row.sha, row.sequence) for row in tx.execute(_REFS, this)},
+        bases={(row.ref, ImageKey(row.image)): Sha(row.sha) for row in bases},
         claims=_live_claims(tx, row_id),
         approvals=_approvals(tx, row_id),
     )
 
 
 def _approvals(tx: Connection, row_id: int) -> dict[tuple[str, Sha], float]:
-    query = select(approval).where(approval.c.repository_id == row_id)
-    return {(f"request/{row.number}", Sha(row.sha)): float(row.until) for row in tx.execute(query)}
+    rows = tx.execute(_APPROVALS, {"row_id": row_id})
+    return {(f"request/{row.number}", Sha(row.sha)): float(row.until) for row in rows}
+
+
+_UNFINISHED = exists().where(
+    claim_image.c.claim_id == claim.c.id,
+    claim_image.c.build_id == build.c.id,
+    build.c.state.not_in([str(final) for final in FINAL]),
+)
+_LIVE = select(claim.c.id, claim.c.kind, claim.c.name, claim.c.sha, claim.c.sequence).where(
+    claim.c.repository_id == _OWNER, claim.c.state == "live"
+)
+_BUSY = _LIVE.where(_UNFINISHED)
+_FINISHED = _LIVE.where(~_UNFINISHED).order_by(claim.c.id.desc()).limit(FINISHED_CLAIMS)
 
 
 def _live_claims(tx: Connection, row_id: int) -> tuple[LiveClaim, ...]:
     """Oldest first: all that have something left to do, and the newest of the others."""
-    unfinished = exists().where(
-        claim_image.c.claim_id == claim.c.id,
-        claim_image.c.build_id == build.c.id,
-        build.c.state.not_in([str(final) for final in FINAL]),
-    )
-    live = and_(claim.c.repository_id == row_id, claim.c.state == "live")
-    columns = (claim.c.id, claim.c.kind, claim.c.name, claim.c.sha, claim.c.sequence)
-    busy = select(*columns).where(live, unfinished)
-    newest = select(*columns).where(live, ~unfinished).order_by(claim.c.id.desc())
-    rows = [(row, True) for row in tx.execute(busy)]
-    rows += [(row, False) for row in tx.execute(newest.limit(FINISHED_CLAIMS))]
+    rows = [(row, True) for row in tx.execute(_BUSY, {"row_id": row_id})]
+    rows += [(row, False) for row in tx.execute(_FINISHED, {"row_id": row_id})]
     return tuple(
         LiveClaim(row.id, ClaimKind(row.kind), row.name, Sha(row.sha), row.sequence, is_busy)
         for row, is_busy in sorted(rows, key=lambda found: int(found[0].id))
@@ -252,11 +261,29 @@ def move_base(
     )
 
 
-def _of(ref: str | None) -> tuple[ColumnElement[bool], ...]:
-    if ref is None:
-        return ()
-    kind, name = claim_key(ref)
-    return claim.c.kind == kind, claim.c.name == name
+_DIGESTS = (
+    select(build.c.plan, build.c.digest)
+    .join(claim_image, claim_image.c.build_id == build.c.id)
+    .join(claim, claim.c.id == claim_image.c.claim_id)
+    .where(
+        claim.c.repository_id == _OWNER,
+        claim_image.c.image == bindparam("image_key"),
+        build.c.state.in_(["tagging", "succeeded"]),
+        build.c.digest.is_not(None),
+        or_(build.c.trust == Trust.TRUSTED, build.c.trust == bindparam("asker")),
+    )
+    .order_by(claim.c.sequence.desc(), build.c.queued_at.desc(), build.c.generation.desc())
+    .limit(1)
+)
+_OF_REF = (claim.c.kind == bindparam("ref_kind"), claim.c.name == bindparam("ref_name"))
+_FULL = build.c.outcome.contains(FULL_BUILD, autoescape=True)
+_NEWEST_DIGEST = {
+    # by (of one ref, full)
+    (False, False): _DIGESTS,
+    (False, True): _DIGESTS.where(_FULL),
+    (True, False): _DIGESTS.where(*_OF_REF),
+    (True, True): _DIGESTS.where(*_OF_REF, _FULL),
+}
 
 
 def last_digest(
@@ -269,25 +296,11 @@ def last_digest(
     full: bool,
 ) -> tuple[str, Digest] | None:
     """Trusted code is given trusted results only; untrusted code may read both. No refs: any."""
-    whole = (build.c.outcome.contains(FULL_BUILD, autoescape=True),) if full else ()
+    about: dict[str, object] = {"row_id": row_id, "image_key": image, "asker": trust}
     for ref in refs or (None,):
-        query = (
-            select(build.c.plan, build.c.digest)
-            .join(claim_image, claim_image.c.build_id == build.c.id)
-            .join(claim, claim.c.id == claim_image.c.claim_id)
-            .where(
-                claim.c.repository_id == row_id,
-                *_of(ref),
-                claim_image.c.image == image,
-                build.c.state.in_(["tagging", "succeeded"]),
-                build.c.digest.is_not(None),
-                *whole,
-                or_(build.c.trust == Trust.TRUSTED, build.c.trust == trust),
-            )
-            .order_by(claim.c.sequence.desc(), build.c.queued_at.desc(), build.c.generation.desc())
-            .limit(1)
-        )
-        row = tx.execute(query).first()
+        if ref is not None:
+            about["ref_kind"], about["ref_name"] = claim_key(ref)
+        row = tx.execute(_NEWEST_DIGEST[ref is not None, full], about).first()
         if row is not None:
             return load(row.plan)["names"][0], Digest(row.digest)
     return None

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Integer,
     Row,
     Update,
-    and_,
     bindparam,
     case,
     or_,
@@ -31,7 +30,7 @@ from bot.records import (
     WantedStatus,
 )
 from bot.store import pacing
-from bot.store.leases import NOW, give_back, held, question, take, taking
+from bot.store.leases import NOW, give_back, question, take, taking
 from bot.store.pacing import FAR
 from bot.store.rows import dump, load, plain, repository_value, status_text, status_value
 from bot.store.schema import NEVER, commit_report, pace, repository, wanted_status
@@ -74,6 +73,25 @@ def repositories(tx: Connection, ids: set[int]) -> dict[int, RepositoryRow]:
     return {row.id: repository_value(row) for row in rows}
 
 
+_LATER = bindparam("later", type_=Float())
+_CHANGED = commit_report.c.wanted > bindparam("of_wanted")
+"""Again, since it was read."""
+_RENDERED = (
+    update(commit_report)
+    .where(
+        commit_report.c.repository_id == bindparam("of_repository"),
+        commit_report.c.sha == bindparam("of_commit"),
+        commit_report.c.family == bindparam("of_family"),
+        commit_report.c.fence == bindparam("of_fence"),
+    )
+    .values(
+        rendered=bindparam("of_wanted"),
+        next_at=case((_CHANGED, NOW), else_=_LATER),
+        **give_back(),
+    )
+)
+
+
 def want(
     tx: Connection,
     report: DueReport,
@@ -81,20 +99,16 @@ def want(
     now: float,
     next_at: float | None,
 ) -> None:
-    newer = commit_report.c.wanted > report.wanted  # it changed again since it was read
-    this = and_(
-        commit_report.c.repository_id == report.repository.id,
-        commit_report.c.sha == report.sha,
-        commit_report.c.family == report.family,
-        held(commit_report, report.fence),
-    )
-    later = NEVER if next_at is None else next_at
     values = {
-        "rendered": report.wanted,
-        "next_at": case((newer, now), else_=later),
-        **give_back(),
+        "of_repository": report.repository.id,
+        "of_commit": report.sha,
+        "of_family": report.family,
+        "of_fence": report.fence,
+        "of_wanted": report.wanted,
+        "now": now,
+        "later": NEVER if next_at is None else next_at,
     }
-    if tx.execute(update(commit_report).where(this).values(values)).rowcount != 1:
+    if tx.execute(_RENDERED, values).rowcount != 1:
         raise LeaseLost(f"report of {report.sha}")
     rows = [_row(report, status, final, now) for status, final in statuses]
     if rows:
@@ -207,7 +221,6 @@ def _this(row_id: int, sha: str, context: str) -> dict[str, object]:
 
 _LEASED = update(wanted_status).where(*_THIS, wanted_status.c.fence == bindparam("of_fence"))
 _NEWER = wanted_status.c.sequence > bindparam("of_sequence")
-_LATER = bindparam("later", type_=Float())
 _READ_BACK = _LEASED.values(
     applied_sequence=bindparam("of_sequence"),
     applied=bindparam("text"),

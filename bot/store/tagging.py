@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, assert_never
 
-from sqlalchemy import Connection, Row, Select, and_, delete, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, select, tuple_, update
 
 from bot.core.builds import BuildState
 from bot.core.ids import Digest
@@ -22,36 +22,66 @@ from bot.store.schema import build, claim, claim_image, claim_tag, wanted_tag
 Reference = tuple[str, str]
 """(image name, tag)"""
 
-
-def want(tx: Connection, build_id: str, now: float) -> None:
-    """Write down the tags that the live claims of a proven success ask for, if not done yet."""
-    query = _claimed().where(
-        claim_image.c.build_id == build_id,
+_CLAIMED: Select[Any] = (
+    select(
+        claim_image.c.claim_id,
+        claim_image.c.image,
+        claim_image.c.build_id,
+        claim_image.c.tags,
+        claim.c.repository_id,
+        claim.c.sequence,
+        build.c.digest,
+        build.c.check_only,
+        build.c.plan,
+    )
+    .join(claim, claim.c.id == claim_image.c.claim_id)
+    .join(build, build.c.id == claim_image.c.build_id)
+)
+_WAITING = (
+    _CLAIMED.where(
+        claim_image.c.build_id == bindparam("of_build"),
         claim_image.c.tagging == "waiting",
         claim.c.state == "live",
     )
+    .order_by(claim.c.sequence, claim.c.id)
+    .with_for_update()
+)
+_WANTED = select(claim_image.c.claim_id, claim_image.c.image).where(
+    claim_image.c.tagging == "wanted"
+)
+_WANTED_OF_BUILDS = _WANTED.where(claim_image.c.build_id.in_(bindparam("builds", expanding=True)))
+_WANTED_OF_TAGS = _WANTED.join(
+    claim_tag,
+    and_(claim_tag.c.claim_id == claim_image.c.claim_id, claim_tag.c.image == claim_image.c.image),
+).where(tuple_(claim_tag.c.name, claim_tag.c.tag).in_(bindparam("references", expanding=True)))
+_TAGS = (
+    select(wanted_tag)
+    .join(
+        claim_tag, and_(wanted_tag.c.name == claim_tag.c.name, wanted_tag.c.tag == claim_tag.c.tag)
+    )
+    .where(
+        claim_tag.c.claim_id == bindparam("of_claim"), claim_tag.c.image == bindparam("of_image")
+    )
+    .order_by(wanted_tag.c.name, wanted_tag.c.tag)
+)
+_PENDING = (
+    select(claim_image.c.image)
+    .join(claim, claim.c.id == claim_image.c.claim_id)
+    .where(
+        claim_image.c.build_id == bindparam("of_build"),
+        claim_image.c.tagging.in_(["waiting", "wanted"]),
+        claim.c.state == "live",
+    )
+    .limit(1)
+)
+
+
+def want(tx: Connection, build_id: str, now: float) -> None:
+    """Write down the tags that the live claims of a proven success ask for, if not done yet."""
     touched: set[Reference] = set()
-    for row in tx.execute(query.order_by(claim.c.sequence, claim.c.id).with_for_update()).all():
+    for row in tx.execute(_WAITING, {"of_build": build_id}).all():
         touched |= _want(tx, row, now)
     settle(tx, [build_id], touched, now)
-
-
-def _claimed() -> Select[Any]:
-    return (
-        select(
-            claim_image.c.claim_id,
-            claim_image.c.image,
-            claim_image.c.build_id,
-            claim_image.c.tags,
-            claim.c.repository_id,
-            claim.c.sequence,
-            build.c.digest,
-            build.c.check_only,
-            build.c.plan,
-        )
-        .join(claim, claim.c.id == claim_image.c.claim_id)
-        .join(build, build.c.id == claim_image.c.build_id)
-    )
 
 
 def _want(tx: Connection, row: Row[Any], now: float) -> set[Reference]:
@@ -131,7 +161,7 @@ def settle(tx: Connection, ids: Iterable[str], references: Iterable[Reference], 
     for claim_id, image in sorted(waiting):
         this = and_(claim_image.c.claim_id == claim_id, claim_image.c.image == image)
         # Locked before its tags are read: of two tags that end at once, the later sees the earlier.
-        row = tx.execute(_claimed().where(this).with_for_update(of=claim_image)).one()
+        row = tx.execute(_CLAIMED.where(this).with_for_update(of=claim_image)).one()
         errors = _settled(tx, row)
         if errors is None:
             continue
@@ -149,37 +179,19 @@ def settle(tx: Connection, ids: Iterable[str], references: Iterable[Reference], 
 def _waiting(
     tx: Connection, ids: Iterable[str], references: Iterable[Reference]
 ) -> Iterable[tuple[int, str]]:
-    columns = select(claim_image.c.claim_id, claim_image.c.image).where(
-        claim_image.c.tagging == "wanted"
-    )
-    yield from (
-        (row.claim_id, row.image)
-        for row in tx.execute(columns.where(claim_image.c.build_id.in_(sorted(set(ids)))))
-    )
-    tags = sorted(set(references))
+    builds, tags = sorted(set(ids)), sorted(set(references))
+    if builds:
+        for row in tx.execute(_WANTED_OF_BUILDS, {"builds": builds}):
+            yield row.claim_id, row.image
     if tags:
-        same = and_(
-            claim_tag.c.claim_id == claim_image.c.claim_id,
-            claim_tag.c.image == claim_image.c.image,
-        )
-        named = tuple_(claim_tag.c.name, claim_tag.c.tag).in_(tags)
-        yield from (
-            (row.claim_id, row.image)
-            for row in tx.execute(columns.join(claim_tag, same).where(named))
-        )
+        for row in tx.execute(_WANTED_OF_TAGS, {"references": tags}):
+            yield row.claim_id, row.image
 
 
 def _settled(tx: Connection, row: Row[Any]) -> list[str] | None:
     """None while a tag is still to be written; else what was refused."""
-    same = and_(wanted_tag.c.name == claim_tag.c.name, wanted_tag.c.tag == claim_tag.c.tag)
-    query = (
-        select(wanted_tag)
-        .join(claim_tag, same)
-        .where(claim_tag.c.claim_id == row.claim_id, claim_tag.c.image == row.image)
-        .order_by(wanted_tag.c.name, wanted_tag.c.tag)
-    )
     errors: list[str] = []
-    for tag in tx.execute(query):
+    for tag in tx.execute(_TAGS, {"of_claim": row.claim_id, "of_image": row.image}):
         if tag.digest != row.digest or tag.applied_sequence == tag.sequence:
             continue
         if not tag.refused:
@@ -190,16 +202,7 @@ def _settled(tx: Connection, row: Row[Any]) -> list[str] | None:
 
 def pending(tx: Connection, build_id: str) -> bool:
     """Whether a live claim of the build still waits for a tag."""
-    query = (
-        select(claim_image.c.image)
-        .join(claim, claim.c.id == claim_image.c.claim_id)
-        .where(
-            claim_image.c.build_id == build_id,
-            claim_image.c.tagging.in_(["waiting", "wanted"]),
-            claim.c.state == "live",
-        )
-    )
-    return tx.execute(query.limit(1)).first() is not None
+    return tx.execute(_PENDING, {"of_build": build_id}).first() is not None
 
 
 def settled(tx: Connection, build_id: str) -> tuple[bool, tuple[str, ...]]:
