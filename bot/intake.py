@@ -41,8 +41,9 @@ from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind
 from bot.flow import Ports, incoming
+from bot.hinted import NothingToRead, event_of
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Registry, Temporary
-from bot.reading import NothingToRead, Reader, Subject
+from bot.reading import Reader, Subject
 from bot.records import (
     Decided,
     Delivery,
@@ -143,7 +144,7 @@ class Intake:
                 | MergeGroupRequested()
                 | MergeGroupDestroyed()
             ):
-                self._planned(delivery, delivery.source, event.repository, lambda _: event)
+                self._planned(delivery, delivery.source, event.repository, lambda: event)
 
     def _hinted(self, delivery: Delivery, hint: Hint) -> None:
         host = self._ports.hosts.get(hint.source)
@@ -156,7 +157,7 @@ class Intake:
             delivery,
             hint.source,
             repository,
-            lambda reader: reader.event_of(hint, repository),
+            lambda: event_of(host, hint, repository),
             hint,
         )
 
@@ -165,7 +166,7 @@ class Intake:
         delivery: Delivery,
         source: SourceName,
         repository: Repository,
-        event_of: Callable[[Reader], PlannedEvent],
+        told: Callable[[], PlannedEvent],
         hint: Hint | None = None,
     ) -> None:
         central, store = self._ports.central(), self._ports.store
@@ -183,7 +184,7 @@ class Intake:
             return
         try:
             reader = self._reader(self._ports.hosts.get(source), central)
-            event = event_of(reader)
+            event = told()
             subject = Subject(
                 event,
                 leased.row,

@@ -30,7 +30,7 @@ from bot.core.orders import (
     Skip,
     Stop,
 )
-from bot.core.plans import family
+from bot.core.plans import ClaimKind, family
 from bot.flow import incoming
 from bot.records import Delivery, IncomingDelivery, JournalEntry
 from bot.records_talk import Obeyed, Reply, SkipImage, StopBuilds
@@ -186,6 +186,7 @@ def _hints(heard: Heard, good: Sequence[Done], now: float) -> tuple[IncomingDeli
                     by=heard.event.author.login,
                     anyway=anyway,
                     no_cache=no_cache,
+                    sha=_past(heard, one),
                 )
             case Approve() | Revoke():
                 login = heard.event.author.login
@@ -197,6 +198,12 @@ def _hints(heard: Heard, good: Sequence[Done], now: float) -> tuple[IncomingDeli
         name = f"comment:{place}:{spot.comment_id}:{position}"
         found.append(incoming(hint, name, now))
     return tuple(found)
+
+
+def _past(heard: Heard, one: Done) -> Sha | None:
+    """On a commit that commit is meant, whatever its branch's head is by then."""
+    branch = heard.place is Place.COMMIT and one.here.kind is ClaimKind.BRANCH
+    return one.here.sha if branch else None
 
 
 def _approvals(good: Sequence[Done]) -> tuple[Approval | Revocation, ...]:
@@ -214,8 +221,9 @@ def _approvals(good: Sequence[Done]) -> tuple[Approval | Revocation, ...]:
 
 def _stops(heard: Heard, good: Sequence[Done]) -> tuple[StopBuilds, ...]:
     text = answers.cancelled_by(heard.event.author.login)
+    sha = heard.event.sha if heard.place is Place.COMMIT else None
     return tuple(
-        StopBuilds(one.here.kind, one.here.name, one.act.images, text)
+        StopBuilds(one.here.kind, one.here.name, one.act.images, text, sha)
         for one in good
         if isinstance(one.act, Stop)
     )

@@ -15,7 +15,6 @@ from bot.core.events import (
     BranchDeleted,
     BranchPushed,
     MergeGroupRequested,
-    Person,
     Repository,
     RequestChanged,
     RequestClosed,
@@ -39,26 +38,12 @@ from bot.ports import Clock, Executor, GitHost, NotFound, Permanent, Temporary
 from bot.records import RepositoryRow, RepositoryState
 from bot.storage import Store
 
-NOBODY = Person(None, "pushwright", bot=True)
-
 _VISIBLE_WITHIN = 60.0
 """Seconds that a host may need until its API shows what its webhook told."""
 
 
 class NotVisibleYet(Temporary):
     """The API still shows what was before the push."""
-
-
-class NothingToRead(Exception):
-    """The hint's ref or request is gone or closed, and nothing of ours is left of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The event as the host's API bears it out, and what was read about it."""
-
-    facts: EventFacts
-    again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +79,6 @@ class Reader:
         self._executor = executor
         self._clock = clock
 
-    def event_of(self, hint: Hint, repository: Repository) -> PlannedEvent:
-        """What a hint of ours means now. Raises NothingToRead."""
-        if hint.key.startswith("request/"):
-            return self._request_now(repository, int(hint.key.removeprefix("request/")))
-        sha = self._host.resolve_ref(repository, hint.key)
-        if hint.key.startswith("refs/tags/"):
-            tag = hint.key.removeprefix("refs/tags/")
-            if sha is None:
-                return TagDeleted(repository, NOBODY, tag)
-            return TagPushed(repository, NOBODY, tag, sha)
-        branch = hint.key.removeprefix("refs/heads/")
-        if sha is None:
-            return BranchDeleted(repository, NOBODY, branch, None)
-        commit = self._host.commit(repository, sha)
-        message = commit.message if commit else None
-        return BranchPushed(repository, NOBODY, branch, sha, None, message)
-
     def facts(self, subject: Subject) -> EventFacts:
         """Raises Temporary (ask again later) or Permanent."""
         event, head = self._confirm(subject)
@@ -136,6 +104,7 @@ class Reader:
             only=subject.hint.only if subject.hint else (),
             anyway=bool(subject.hint and subject.hint.anyway),
             no_cache=bool(subject.hint and subject.hint.no_cache),
+            past=_past(subject, event, head),
             approved=approved,
             approved_before=before,
         )
@@ -224,15 +193,6 @@ class Reader:
             return RequestClosed(repository, event.sender, request, merged), None
         action = event.action if isinstance(event, RequestChanged) else "reopened"
         return RequestChanged(event.repository, event.sender, action, request), request.head_sha
-
-    def _request_now(self, repository: Repository, number: int) -> PlannedEvent:
-        found = self._host.request(repository, number)
-        if found is None:
-            raise NothingToRead(f"request {number} does not exist")
-        request, is_open = found
-        if is_open:
-            return RequestChanged(repository, NOBODY, "synchronize", request)
-        return RequestClosed(repository, NOBODY, request, merged=False)
 
     def _young(self, subject: Subject) -> bool:
         return self._clock.now() - subject.received_at < _VISIBLE_WITHIN
@@ -356,6 +316,12 @@ def named_commit(event: PlannedEvent) -> Sha | None:
             return event.request.head_sha
         case _:
             return None
+
+
+def _past(subject: Subject, event: PlannedEvent, head: Sha | None) -> bool:
+    """Whether a person asked for a commit of a branch that its head followed."""
+    asked = subject.hint.sha if subject.hint else None
+    return asked is not None and isinstance(event, BranchPushed) and event.sha != head
 
 
 def _ref_key(event: PlannedEvent) -> str | None:

@@ -14,12 +14,14 @@ from bot.records import IncomingDelivery, JournalEntry, RepositoryRow
 
 @dataclass(frozen=True, slots=True)
 class StopBuilds:
-    """Stop unfinished builds of the live claims of one ref or request. No images: all of them."""
+    """Stop unfinished builds of the live claims of one ref or request. No images: all of them;
+    `sha`: of that commit alone."""
 
     kind: ClaimKind
     name: str
     images: tuple[ImageKey, ...]
     text: str
+    sha: Sha | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from bot.commitrefs import CommitRefs
 from bot.core import reports_answers as answers
 from bot.core import reports_commands as said
 from bot.core.commands import BY_NAME, Command
@@ -84,20 +85,8 @@ class Scene:
         """The ref or request that the command is about; "" for none (`/help` on a commit)."""
         if self._present.request is not None:
             return f"request/{self._present.request[0].number}"
-        sha, repository = self._commit, self._leased.row.repository
-        for word, start in (("branch", "refs/heads/"), ("tag", "refs/tags/")):
-            if word in command.options:
-                key = f"{start}{command.options[word]}"
-                head = self._host.resolve_ref(repository, key)
-                return key if head == sha else Refuse(answers.not_head(key, sha, head))
-        if not BY_NAME[command.name].ref:
-            return ""
-        refs = self._ports.store.repository_state(self._leased.row.id).refs
-        keys = [key for key, row in refs.items() if row.sha == sha and key.startswith("refs/")]
-        if len(keys) != 1:
-            return Refuse(answers.ambiguous(sha, keys))
-        head = self._host.resolve_ref(repository, keys[0])
-        return keys[0] if head == sha else Refuse(answers.not_head(keys[0], sha, head))
+        row = self._leased.row
+        return CommitRefs(self._host, self._ports.store, row, self._commit).key(command)
 
     @property
     def _commit(self) -> Sha:

@@ -31,6 +31,9 @@ class Talk(Protocol):
     def claims_of(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> Sequence[ClaimView]:
         """Newest first, withdrawn ones too."""
 
+    def claims_at(self, row_id: int, sha: Sha) -> Sequence[ClaimView]:
+        """Of every ref and request, newest first, withdrawn ones too."""
+
     def shared_builds(
         self, row_id: int, kind: ClaimKind, name: str, sha: Sha
     ) -> frozenset[BuildId]:

@@ -106,6 +106,8 @@ class EventFacts:
     """A person named these images: filters and skip tokens do not count for them."""
     anyway: bool = False
     """A person asked for all that the event can build: changes and skip tokens do not count."""
+    past: bool = False
+    """A person asked for a commit that the branch contains and its head followed."""
     no_cache: bool = False
     """A person asked that nothing is taken from a cache."""
     approved: bool = False

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 
 from bot.core.events import Malformed
-from bot.core.ids import ImageKey, RepositoryId, SourceName
+from bot.core.ids import ImageKey, RepositoryId, Sha, SourceName
 
 SWEEP = SourceName("sweep")
 MANUAL = SourceName("manual")
@@ -21,7 +21,8 @@ class Hint:
 
     `only` names images that are built whatever the filters say, `anyway` asks for all that it can
     build whatever changed; `again` builds what succeeded, `no_cache` takes nothing from a cache.
-    `repository` is a path where its number is not known yet: a person named it.
+    `repository` is a path where its number is not known yet: a person named it. `sha` means that
+    commit of a branch instead of its head; whether the branch contains it, the host says.
     """
 
     source: SourceName
@@ -32,6 +33,7 @@ class Hint:
     by: str = ""
     anyway: bool = False
     no_cache: bool = False
+    sha: Sha | None = None
 
 
 def write(hint: Hint) -> bytes:
@@ -45,6 +47,7 @@ def write(hint: Hint) -> bytes:
             "by": hint.by,
             "anyway": hint.anyway,
             "no_cache": hint.no_cache,
+            "sha": hint.sha,
         }
     ).encode()
 
@@ -62,6 +65,7 @@ def read(body: bytes) -> Hint | Malformed:
             str(document["by"]),
             bool(document.get("anyway")),
             bool(document.get("no_cache")),
+            Sha(str(document["sha"])) if document.get("sha") else None,
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         return Malformed(f"not a hint of ours: {error}")

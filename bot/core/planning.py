@@ -67,7 +67,7 @@ def _cancels(facts: EventFacts, ask: Asked) -> bool:
 
 def _left_behind(facts: EventFacts, ask: Asked) -> bool:
     """A newer head is there and takes this one's place. A branch builds every push in order."""
-    if _head(facts, ask) or facts.by_hand:
+    if _head(facts, ask) or facts.by_hand or facts.past:
         return False
     return ask.kind is ClaimKind.TAG or _cancels(facts, ask)
 
@@ -84,6 +84,8 @@ def _seen(facts: EventFacts, ask: Asked) -> tuple[RefSeen, ...]:
     findable for the sweep. One that is not the head is recorded where it follows what is known;
     else it may be older, and never takes that one's place in the order."""
     before = getattr(facts.event, "before", None)
+    if facts.past:
+        return ()
     if _head(facts, ask) or facts.known is None or facts.known == before:
         return (RefSeen(ask.key, ask.sha),)
     return ()
@@ -137,6 +139,7 @@ def _claim(facts: EventFacts, ask: Asked) -> Plan:
         ref=ask.ref,
         fork=_fork(facts),
         comment=_comment(facts),
+        past=facts.past,
         effect=effect(facts, ask),
     )
     wish, choices = _decided(facts, ask, bare)

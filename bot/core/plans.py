@@ -141,6 +141,9 @@ class ClaimWish:
     """What the request's own config would change, line by line, where the target's holds."""
     since: Since | None = None
     """What a commit that waits for an approval is compared with."""
+    past: bool = False
+    """A commit of a branch that its head followed: where it was never seen as head, every name goes
+    to whoever has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,6 @@ def not_copied(reason: str) -> str:
 
 def ambiguous(sha: Sha, keys: Sequence[str]) -> str:
     words = [key.replace("refs/heads/", "branch:").replace("refs/tags/", "tag:") for key in keys]
-    if not words:
-        return f"no branch and no tag has {sha[:12]} as its head; name one that has"
     return f"{sha[:12]} is the head of several; name one: {', '.join(sorted(words)[:10])}"
 
 
@@ -122,6 +120,14 @@ def not_head(key: str, sha: Sha, head: Sha | None) -> str:
     name = key.removeprefix("refs/heads/").removeprefix("refs/tags/")
     there = f"is at {head[:12]}" if head else "does not exist"
     return f"{name} {there}, not at {sha[:12]}"
+
+
+def not_contained(key: str, sha: Sha) -> str:
+    return (
+        f"{key.removeprefix('refs/heads/')} does not contain {sha[:12]}; name a branch that does "
+        f"(branch:<name>): what no branch of the repository contains may be a fork's, and is built "
+        f"by its request alone"
+    )
 
 
 def skipped_by(login: str, reason: str | None) -> str:

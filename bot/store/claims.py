@@ -179,7 +179,7 @@ def _find(change: Change, wish: ClaimWish) -> Row[Any] | None:
 
 
 def _insert(change: Change, wish: ClaimWish, told: Mapping[str, Any]) -> int:
-    sequence = repositories.sequence_of(change.tx, change.row_id, wish.kind, wish.name, wish.sha)
+    sequence = repositories.sequence_of(change.tx, change.row_id, wish)
     query = claim.insert().values(
         repository_id=change.row_id,
         kind=wish.kind,

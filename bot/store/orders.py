@@ -152,7 +152,9 @@ def _revoke(tx: Connection, row_id: int, taken: Revocation, now: float) -> None:
 
 def _stop(tx: Connection, row_id: int, stop: StopBuilds, now: float) -> None:
     """Builds that another ref or request wants as well go on."""
-    mine = (claim.c.repository_id == row_id, claim.c.kind == stop.kind, claim.c.name == stop.name)
+    mine = [claim.c.repository_id == row_id, claim.c.kind == stop.kind, claim.c.name == stop.name]
+    if stop.sha is not None:
+        mine.append(claim.c.sha == stop.sha)
     ours = select(claim_image.c.build_id).join(claim, claim.c.id == claim_image.c.claim_id)
     ours = ours.where(*mine, claim.c.state == "live")
     if stop.images:
@@ -193,6 +195,11 @@ def claims_of(
         claim.c.name == name,
         claim.c.sha == sha,
     )
+    return views.claims(tx, query)
+
+
+def claims_at(tx: Connection, row_id: int, sha: Sha) -> Sequence[ClaimView]:
+    query = select(claim).where(claim.c.repository_id == row_id, claim.c.sha == sha)
     return views.claims(tx, query)
 
 

@@ -15,7 +15,7 @@ from bot.core.builds import FINAL
 from bot.core.events import Repository
 from bot.core.facts import LiveClaim
 from bot.core.ids import Digest, ImageKey, Sha, SourceName, Trust
-from bot.core.plans import ClaimKind
+from bot.core.plans import ClaimKind, ClaimWish
 from bot.records import (
     LeasedRepository,
     LeaseLost,
@@ -210,13 +210,15 @@ def _known(tx: Connection, row_id: int, refs: Mapping[str, Sha | None]) -> dict[
     return known
 
 
-def sequence_of(tx: Connection, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> int:
-    """Where a commit of a ref stands in the order of heads (see above)."""
+def sequence_of(tx: Connection, row_id: int, wish: ClaimWish) -> int:
+    """Where a commit of a ref stands in the order of heads (see above). One of the past that was
+    never seen as head stands before all of them."""
+    kind, name, sha = wish.kind, wish.name, wish.sha
     head = _known(tx, row_id, {ref_key(kind, name): sha}).get(ref_key(kind, name))
-    if head is None:
-        return next_sequence(tx, row_id)
-    if head.sha == sha:
+    if head is not None and head.sha == sha:
         return head.sequence
+    if head is None and not wish.past:
+        return next_sequence(tx, row_id)
     earlier = select(func.max(claim.c.sequence)).where(
         claim.c.repository_id == row_id,
         claim.c.kind == kind,
@@ -224,7 +226,9 @@ def sequence_of(tx: Connection, row_id: int, kind: ClaimKind, name: str, sha: Sh
         claim.c.sha == sha,
     )
     recorded = tx.execute(earlier).scalar_one()
-    return head.sequence - 1 if recorded is None else int(recorded)
+    if recorded is not None:
+        return int(recorded)
+    return 0 if head is None or wish.past else head.sequence - 1
 
 
 def record_refs(

@@ -34,6 +34,9 @@ class TalkStore:
     def claims_of(self, row_id: int, kind: ClaimKind, name: str, sha: Sha) -> Sequence[ClaimView]:
         return self._database.read(orders.claims_of, row_id, kind, name, sha)
 
+    def claims_at(self, row_id: int, sha: Sha) -> Sequence[ClaimView]:
+        return self._database.read(orders.claims_at, row_id, sha)
+
     def shared_builds(
         self, row_id: int, kind: ClaimKind, name: str, sha: Sha
     ) -> frozenset[BuildId]:

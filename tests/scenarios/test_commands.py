@@ -6,10 +6,12 @@ import re
 
 from bot.core.builds import OutcomeClass
 from bot.core.commands import TABLE
-from bot.core.ids import HostKind
+from bot.core.hints import Hint
+from bot.core.ids import HostKind, RepositoryId, Sha
+from bot.flow import incoming
 from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.scenarios.talk import BOT, Talk
-from tests.scenarios.world import FILES, World
+from tests.scenarios.world import FILES, SOURCE, World
 
 CHANGE = "services/api/main.py"
 
@@ -356,12 +358,79 @@ def test_refusals_on_a_commit_stand_in_one_place_for_each_person(talk: Talk, wor
 
 
 def test_a_commit_that_is_no_head_any_more(talk: Talk, world: World) -> None:
+    """Its branch contains it: it is built again, and takes no name from what came after it."""
     sha = world.push(FILES)
     world.run()
     later = world.push(CHANGE)
     world.run()
-    talk.say("/build api branch:main", sha=sha)
-    assert f"main is at {later[:12]}, not at {sha[:12]}" in talk.replies()[0]
+    before = world.tags("api")
+    for line in ("/build api branch:main", "/build api", "/retest api"):
+        talk.say(line, sha=sha)
+        world.run()
+    assert world.ran("api").count(sha) == 4
+    assert world.tags("api") == before == {"main": world.built("api", later)}
+    assert world.state(sha) == world.state(later) == "success"
+    for line, told in (
+        ("/status", "Builds of"),
+        ("/why", "What was decided"),
+        ("/logs api", "api"),
+    ):
+        talk.say(line, sha=sha, by="rita")
+        assert told in talk.replies()[-1]
     talk.say("/ok-to-test", sha=sha, by="ada")
     assert "works on pull and merge requests, not on commits" in talk.replies()[-1]
-    assert world.ran("api").count(sha) == 1
+
+
+def test_an_old_commit_that_was_never_a_head_takes_no_name(talk: Talk, world: World) -> None:
+    """Pushed together with its successor, whose build then fails: `main` stays where it was."""
+    world.push(FILES)
+    world.run()
+    before = world.tags("api")
+    with world.lost_webhooks():
+        old = world.push({CHANGE: "old"})
+    world.executor.script["api"] = [Fail(OutcomeClass.STEP, "RUN make failed (exit 2)")]
+    head = world.push({CHANGE: "new"})
+    world.run()
+    assert (world.state(head), world.ran("api").count(old)) == ("failure", 0)
+    talk.say("/build api", sha=old)
+    world.run()
+    assert world.ran("api").count(old) == 1
+    assert world.state(old) == "success"
+    assert world.tags("api") == before
+
+
+def test_a_commit_that_no_branch_contains_is_read_and_never_built(talk: Talk, world: World) -> None:
+    """Of a fork: GitHub finds it in the repository itself."""
+    world.executor.untrusted = True
+    world.push(FILES)
+    world.run()
+    _, request = talk.fork_request()
+    world.run()
+    sha = request.head_sha
+    for line in ("/build api", "/build api branch:main", "/rebuild", "/retest", "/build tag:v1"):
+        talk.say(line, sha=sha, by="olga")
+        world.run(30)
+    assert "main does not contain" in _answer(talk, "/build", sha)
+    assert talk.reaction(talk.say("/cancel", sha=sha)) in ("nothing", "")
+    talk.say("/status", sha=sha, by="rita")
+    assert f"waiting for /ok-to-test {sha}" in talk.replies()[-1]
+    # Even where something asked for it that the comment's own check did not stop.
+    repository = RepositoryId(world.repository.id)
+    hint = Hint(SOURCE, repository, "refs/heads/main", again=True, anyway=True, sha=Sha(sha))
+    world.store.put_deliveries([incoming(hint, "late", world.clock.now())])
+    world.run()
+    assert world.reasons()[0] == ("ignored", f"main does not contain {sha[:12]}")
+    assert [run for run in world.runs() if run.sha == sha] == []
+
+
+def test_cancel_on_a_commit_leaves_its_successor_alone(talk: Talk, world: World) -> None:
+    world.executor.usual = Hold()
+    old = world.push(FILES)
+    world.run(30)
+    later = world.push(CHANGE)
+    world.run(30)
+    talk.say("/cancel", sha=old)
+    world.run(30)
+    stopped = {run.sha for run in world.runs() if run.cancelled}
+    assert stopped == {old}
+    assert world.state(later) == "pending"
