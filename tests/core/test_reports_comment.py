@@ -136,6 +136,22 @@ def test_mistakes_and_the_effect_of_a_change() -> None:
     assert "With this change:\n\n```text\n~ api: target none -> debug\n```" in text
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "https://git.test/s/compare/b..c",
+            "[what changed since](https://git.test/s/compare/b..c)",
+        ),
+        ("javascript:alert(1)", "what changed since\n"),
+    ],
+)
+def test_what_changed_since_the_approval_before(url: str, shown: str) -> None:
+    text = body(request(wish={**WAITING, "since": {"approved": "b" * 40, "url": url}}))
+    assert f"`{'b' * 12}` of this request was approved before: {shown}" in text
+    assert "approved before" not in body(request(wish=WAITING))
+
+
 @given(HOSTILE, HOSTILE)
 def test_nothing_hostile_leaves_its_code(one: str, other: str) -> None:
     result = BuilderResult(OutcomeClass.STEP, one or "x", place=Place("Dockerfile", 1, other))

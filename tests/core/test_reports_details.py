@@ -59,6 +59,13 @@ def test_the_first_miss_and_why_and_warnings() -> None:
     assert "- warning: `dockerd 27.0.3: broken`" in summary
 
 
+def test_what_waits_again_leads_to_what_changed_since_the_approval_before() -> None:
+    since = {"approved": "b" * 40, "url": "https://git.test/s/compare/b..c"}
+    waiting = Claim(wish={"waiting": "waiting for /ok-to-test c", "since": since})
+    told = "was approved before: [what changed since](https://git.test/s/compare/b..c)"
+    assert told in details(waiting)["pushwright"].summary
+
+
 def test_failure() -> None:
     api = details(Claim((broken(),)), api=Evidence((), ("npm ERR!",)))["pushwright/api"]
     assert "Dockerfile:17 RUN npm ci failed (exit 1)" in api.summary

@@ -160,6 +160,10 @@ def test_a_strangers_fork_waits_for_a_maintainers_approval_of_that_commit(
     assert ran(world, first) == ["api"]
     assert world.state(first) == "success"
     assert f"pr-{request.number}" not in world.tags("api")
+    again = talk.say("/retest api", request, by="mallory")
+    world.run(5)
+    assert talk.reaction(again) == "refused"
+    assert "api succeeded; the author of a fork builds again what failed" in talk.replies()[-1]
     second = talk.fork_commit(fork)
     world.run(30)
     assert request.head_sha == second
@@ -199,6 +203,11 @@ def test_comments_command_and_one_comment_tells(talk: Talk, world: GiteaWorld) -
     world.run(30)
     assert talk.reaction(again) == "accepted"
     assert world.state(sha) == "success"
+    built = ran(world, sha)
+    withdrawn = talk.send("/rebuild", request)
+    world.host.delete_comment(world.repository, withdrawn.id)
+    world.run(30)
+    assert ran(world, sha) == built, "what was deleted before it was handled asks nothing"
     asked = talk.say("/help", request)
     world.run(5)
     assert talk.reaction(asked) == "accepted"

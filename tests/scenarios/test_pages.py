@@ -19,6 +19,7 @@ from bot.web.app import SECURITY_HEADERS, create_app
 from bot.web.sources import ConfiguredSources
 from tests.fakes.executor_memory import Fail, Hold, MemoryExecutor, Succeed
 from tests.scenarios.hosts import ANY_HOST
+from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, World
 
 pytestmark = ANY_HOST
@@ -219,6 +220,25 @@ def test_the_document_of_a_plan_says_what_is_built_and_what_is_not(
     html = text(browser, f"/reports/{claim['page']}")
     assert f"/builds/{planned['build']}" in html
     assert "Not built" in html
+
+
+def test_a_report_leads_to_what_changed_since_the_approval_before(
+    world: World, browser: FlaskClient
+) -> None:
+    world.executor.untrusted = True
+    world.push(FILES)
+    people = Talk(world).people()
+    fork, request = people.fork_request()
+    world.run(30)
+    first = request.head_sha
+    people.say(f"/ok-to-test {first}", request)
+    second = people.fork_commit(fork)
+    world.run(30)
+    page = link(world, second, "pushwright")
+    address = f"{world.host.url}/acme/shop/compare/{first}..{second}"
+    found = document(browser, page)
+    assert (found["since"], found["since_url"]) == (first, address)
+    assert f'<a href="{address}">what changed since</a>' in text(browser, page)
 
 
 def test_a_failure_shows_its_place(world: World, browser: FlaskClient) -> None:
