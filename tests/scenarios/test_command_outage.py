@@ -43,6 +43,7 @@ def told(world: World, comment: Comment) -> list[str]:
     return [WORDS[word] for body in bodies if (word := next(iter(body.values()))) in WORDS]
 
 
+@ANY_HOST
 def test_an_hour_without_the_host(talk: Talk, world: World, request_: Request) -> None:
     sha = request_.head_sha
     _, fork = talk.fork_request()

@@ -13,6 +13,7 @@ import pytest
 from bot.core.ids import HostKind
 from tests.fakes.githost.model import Comment, Request
 from tests.fakes.githost.model import Repository as FakeRepository
+from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import FILES, opened
 
@@ -107,6 +108,7 @@ class Story:
 
 
 @pytest.mark.timeout(180)
+@ANY_HOST
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (4, 8))]
 )
