@@ -127,6 +127,7 @@ def test_a_host_that_is_down_delays_and_loses_nothing(talk: Talk, world: World) 
     assert len(talk.replies()) == 1
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("people", [2, pytest.param(20, marks=pytest.mark.long)])
 def test_many_comments_within_the_hosts_limits(talk: Talk, world: World, people: int) -> None:
     """Ten of each at once, while the host takes 120 writes a minute (12, where there are few):

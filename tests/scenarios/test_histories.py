@@ -238,6 +238,7 @@ class History:
         return any(isinstance(run.ending, Fail) for run in self.world.executor.of("shop", sha))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3))]
 )

@@ -107,7 +107,7 @@ class Story:
         self.seen += len(started)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @ANY_HOST
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (4, 8))]

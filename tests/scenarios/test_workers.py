@@ -31,6 +31,7 @@ def postgres() -> Iterator[PostgresProcess]:
     yield from postgres_server()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("apart", [13, pytest.param(2, marks=pytest.mark.long)])
 @ANY_HOST
 def test_a_worker_that_stops_anywhere_changes_nothing_but_timing(
