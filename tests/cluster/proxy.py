@@ -16,6 +16,7 @@ class SilentProxy:
     def __init__(self, port: int, address: str = "127.0.0.1") -> None:
         self._to = (address, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._accept, daemon=True)
         self.port = int(self._listener.getsockname()[1])
         self._sockets: list[socket.socket] = []
         self._forgotten: frozenset[socket.socket] = frozenset()
@@ -29,7 +30,7 @@ class SilentProxy:
         self._forgotten = frozenset(self._sockets)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -39,6 +40,10 @@ class SilentProxy:
         trace: TracebackType | None,
     ) -> None:
         self._closed = True
+        # Closing alone leaves its thread in accept(), and the kernel begins that call again after a
+        # stop, by the descriptor's number: it then takes a connection of whoever has that by now.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._listener.close()
         for one in list(self._sockets):
             with suppress(OSError):
