@@ -60,7 +60,8 @@ def commit(fields: Fields) -> Commit:
     inside = fields.inner("commit")
     committer = inside.inner_or_none("committer")
     date = committer.moment("date") if committer is not None else None
-    return Commit(inside.prose("message") or "", date)
+    # Gitea gives the commit's own text, which git ends with a newline; the other hosts cut it off.
+    return Commit((inside.prose("message") or "").rstrip("\n"), date)
 
 
 def branch_head(fields: Fields) -> Sha:
