@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bot.core.binding import allowed_patterns, may_write, rule_for
 from bot.core.ids import Digest, ImageKey, Trust
 from bot.core.naming import credential_scopes
-from bot.core.plans import ClaimKind
+from bot.core.plans import ClaimKind, ref_key
 from bot.core.recipe import (
     Attempt,
     LastDigests,
@@ -157,15 +157,7 @@ def pushed_name(build: BuildRow) -> str:
 
 
 def _ref(claim: ClaimView) -> str:
-    match claim.kind:
-        case ClaimKind.BRANCH:
-            return f"refs/heads/{claim.name}"
-        case ClaimKind.TAG:
-            return f"refs/tags/{claim.name}"
-        case ClaimKind.REQUEST:
-            return f"request/{claim.name}"
-        case ClaimKind.MERGE_GROUP:
-            return ""
+    return "" if claim.kind is ClaimKind.MERGE_GROUP else ref_key(claim.kind, claim.name)
 
 
 def _texts(value: object) -> tuple[str, ...]:

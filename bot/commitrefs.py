@@ -12,17 +12,11 @@ from bot.core.commands import BY_NAME, Command
 from bot.core.commands_access import changes
 from bot.core.ids import Sha
 from bot.core.orders import Refuse
-from bot.core.plans import ClaimKind
+from bot.core.plans import ClaimKind, ref_key
 from bot.hinted import contains
 from bot.ports import GitHost
 from bot.records import RepositoryRow
 from bot.storage import Store
-
-_STARTS = {
-    ClaimKind.BRANCH: "refs/heads/",
-    ClaimKind.TAG: "refs/tags/",
-    ClaimKind.REQUEST: "request/",
-}
 
 
 class CommitRefs:
@@ -92,9 +86,11 @@ class CommitRefs:
         """What claimed the commit, the newest first."""
         claims = self._store.claims_at(self._row.id, self._sha)
         chosen = [
-            one for one in claims if one.kind in _STARTS and (one.state == "live" or not live)
+            one
+            for one in claims
+            if one.kind is not ClaimKind.MERGE_GROUP and (one.state == "live" or not live)
         ]
-        return list(dict.fromkeys(f"{_STARTS[one.kind]}{one.name}" for one in chosen))
+        return list(dict.fromkeys(ref_key(one.kind, one.name) for one in chosen))
 
 
 def _named(command: Command) -> str | None:

@@ -39,7 +39,7 @@ from bot.core.hints import INTERNAL, Hint, read
 from bot.core.ids import HostKind, ImageKey, Sha, SourceName
 from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
-from bot.core.plans import ClaimKind
+from bot.core.plans import ClaimKind, ref_key
 from bot.flow import Ports, incoming
 from bot.hinted import NothingToRead, event_of
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Registry, Temporary
@@ -314,15 +314,7 @@ def _named(subject: Subject) -> tuple[str, Sha] | None:
 
 
 def _key(kind: ClaimKind, name: str) -> str:
-    match kind:
-        case ClaimKind.BRANCH:
-            return f"refs/heads/{name}"
-        case ClaimKind.TAG:
-            return f"refs/tags/{name}"
-        case ClaimKind.REQUEST:
-            return f"request/{name}"
-        case ClaimKind.MERGE_GROUP:
-            return ""
+    return "" if kind is ClaimKind.MERGE_GROUP else ref_key(kind, name)
 
 
 def _about(delivery: Delivery) -> Mapping[str, object]:

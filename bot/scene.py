@@ -24,7 +24,7 @@ from bot.core.orders import (
     Situation,
     decide,
 )
-from bot.core.plans import ClaimKind
+from bot.core.plans import ClaimKind, claim_key
 from bot.core.rulings import read_rulings
 from bot.flow import Ports
 from bot.obeying import Done, Heard, Present
@@ -65,7 +65,7 @@ class Scene:
         key = self._key(command)
         if isinstance(key, Refuse):
             return Done(command, key, self._situation(ClaimKind.BRANCH, ""), "")
-        here = self._certain(command, self._situation(*_kind(key)))
+        here = self._certain(command, self._situation(*claim_key(key)))
         if command.name == "why":
             here = replace(here, rules=self._rules(here))
         act = self._help(command) if command.name == "help" else decide(command, here)
@@ -156,14 +156,3 @@ class Scene:
         lines = self._ports.store.tail_log(act.build, act.lines)
         texts = log_texts([line.text for line in lines])
         return Answer(answers.log(act.image, act.build, texts, self._ports.central().public_url))
-
-
-def _kind(key: str) -> tuple[ClaimKind, str]:
-    for start, kind in (
-        ("refs/heads/", ClaimKind.BRANCH),
-        ("refs/tags/", ClaimKind.TAG),
-        ("request/", ClaimKind.REQUEST),
-    ):
-        if key.startswith(start):
-            return kind, key.removeprefix(start)
-    return ClaimKind.BRANCH, ""

@@ -31,6 +31,31 @@ def family(kind: ClaimKind) -> Family:
     return " (tag)" if kind is ClaimKind.TAG else ""
 
 
+def ref_key(kind: ClaimKind, name: str) -> str:
+    """The key, in the store and in hints, of what a claim is for."""
+    match kind:
+        case ClaimKind.BRANCH:
+            return f"refs/heads/{name}"
+        case ClaimKind.TAG:
+            return f"refs/tags/{name}"
+        case ClaimKind.REQUEST:
+            return f"request/{name}"
+        case ClaimKind.MERGE_GROUP:
+            return name if name.startswith("refs/") else f"refs/heads/{name}"
+
+
+def claim_key(ref: str) -> tuple[ClaimKind, str]:
+    """The reverse of `ref_key`, for branches, tags and requests."""
+    for prefix, kind in (
+        ("refs/heads/", ClaimKind.BRANCH),
+        ("refs/tags/", ClaimKind.TAG),
+        ("request/", ClaimKind.REQUEST),
+    ):
+        if ref.startswith(prefix):
+            return kind, ref.removeprefix(prefix)
+    return ClaimKind.MERGE_GROUP, ref
+
+
 @dataclass(frozen=True, slots=True)
 class VersionOrder:
     """A tag of a version line. `key` compares as text (it is made to sort like the versions)."""

@@ -16,7 +16,15 @@ from sqlalchemy import Connection, Row, select, update
 
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey, Sha
-from bot.core.plans import ClaimKind, ClaimWish, Plan, PlannedImage, Withdrawal, family
+from bot.core.plans import (
+    ClaimKind,
+    ClaimWish,
+    Plan,
+    PlannedImage,
+    Withdrawal,
+    family,
+    ref_key,
+)
 from bot.records import (
     Applied,
     Decided,
@@ -26,7 +34,6 @@ from bot.records import (
 )
 from bot.store import builds, inbox, journal, reports, repositories, tagging
 from bot.store.builds import Withdrawn
-from bot.store.repositories import ref_key
 from bot.store.rows import buildable, claim_wish, dump, load, plain, wishes_text
 from bot.store.schema import build, claim, claim_image, ref_state
 from bot.store.schema_talk import head_sighting

@@ -15,7 +15,7 @@ from bot.core.builds import FINAL
 from bot.core.events import Repository
 from bot.core.facts import LiveClaim
 from bot.core.ids import Digest, ImageKey, Sha, SourceName, Trust
-from bot.core.plans import ClaimKind, ClaimWish
+from bot.core.plans import ClaimKind, ClaimWish, claim_key, ref_key
 from bot.records import (
     LeasedRepository,
     LeaseLost,
@@ -34,31 +34,6 @@ from bot.store.upserts import upsert
 STEP = 2
 FINISHED_CLAIMS = 200
 """How many claims with nothing left to do a plan is shown, newest first."""
-
-
-def ref_key(kind: ClaimKind, name: str) -> str:
-    """The key in `ref_state` of what a claim is for."""
-    match kind:
-        case ClaimKind.BRANCH:
-            return f"refs/heads/{name}"
-        case ClaimKind.TAG:
-            return f"refs/tags/{name}"
-        case ClaimKind.REQUEST:
-            return f"request/{name}"
-        case ClaimKind.MERGE_GROUP:
-            return name if name.startswith("refs/") else f"refs/heads/{name}"
-
-
-def claim_key(ref: str) -> tuple[ClaimKind, str]:
-    """The reverse of `ref_key`, for branches, tags and requests."""
-    for prefix, kind in (
-        ("refs/heads/", ClaimKind.BRANCH),
-        ("refs/tags/", ClaimKind.TAG),
-        ("request/", ClaimKind.REQUEST),
-    ):
-        if ref.startswith(prefix):
-            return kind, ref.removeprefix(prefix)
-    return ClaimKind.MERGE_GROUP, ref
 
 
 def find(tx: Connection, source: SourceName, host_id: int) -> RepositoryRow | None:
