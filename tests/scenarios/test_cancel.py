@@ -3,24 +3,18 @@ are some of its tags moved and others not."""
 
 from __future__ import annotations
 
-from tests.fakes.executor_memory import Hold, Succeed
+from tests.fakes.executor_memory import Succeed
 from tests.fakes.registry_memory import nothing
 from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
-from tests.scenarios.world import FILES, World
+from tests.scenarios.world import CHANGE, FILES, World
 
 pytestmark = ANY_HOST
-CHANGE = "services/api/main.py"
 
 
 def test_cancel_holds_though_the_build_succeeds_meanwhile(talk: Talk, world: World) -> None:
     """It was on its last step when it was told to stop, or does not listen."""
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold(deaf=True)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run(30)
+    sha, request = world.held_request(deaf=True)
     tags = world.tags("api")
     assert talk.reaction(talk.say("/cancel", request)) == "accepted"
     world.executor.end("api", sha, Succeed())
@@ -33,12 +27,7 @@ def test_cancel_holds_though_the_build_succeeds_meanwhile(talk: Talk, world: Wor
 def test_cancel_while_a_build_is_verified_does_not_wait_for_the_registry(
     talk: Talk, world: World
 ) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run(30)
+    sha, request = world.held_request()
     tags = world.tags("api")
     world.executor.end("api", sha, Succeed())
     (run,) = world.executor.of("api", sha)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from bot.core.ids import HostKind
 from tests.scenarios.talk import Talk
-from tests.scenarios.world import FILES, World
-
-CHANGE = "services/api/main.py"
+from tests.scenarios.world import CHANGE, FILES, World
 
 
 def test_who_reads_may_not_build_and_is_told_once(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     for _ in range(5):
         comment = talk.say("/build api", request, by="rita")
         assert talk.reaction(comment) == "refused"
@@ -25,10 +20,7 @@ def test_who_reads_may_not_build_and_is_told_once(talk: Talk, world: World) -> N
 
 
 def test_a_role_that_was_just_taken_away_counts(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     comment = talk.send("/rebuild api", request)
     world.host.set_role(world.repository, "ada", "read")
     world.run()
@@ -37,10 +29,7 @@ def test_a_role_that_was_just_taken_away_counts(talk: Talk, world: World) -> Non
 
 
 def test_bots_are_obeyed_where_they_are_listed(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     login = "renovate[bot]" if world.kind is HostKind.GITHUB else "project_7_bot"
     robot = world.host.person(login, bot=True)
     world.repository.members[robot.id] = 30
@@ -67,10 +56,7 @@ def test_the_administrators_table(talk: Talk, world: World) -> None:
 
 
 def test_bare_words_can_belong_to_another_bot(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     sources = {"forge": world.config["sources"]["forge"] | {"bare-commands": False}}
     world.configure(sources=sources)
     assert talk.reaction(talk.say("/build api", request)) == ""
@@ -84,10 +70,7 @@ def test_bare_words_can_belong_to_another_bot(talk: Talk, world: World) -> None:
 
 
 def test_a_repository_that_is_not_listed_is_not_listened_to(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     world.configure(repositories=[{"match": "acme/other", "images": ["reg.test/**"]}])
     comment = talk.say("/build api", request)
     assert talk.reaction(comment) == ""

@@ -9,9 +9,7 @@ from bot.core.ids import HostKind
 from tests.fakes.githost.faults import Fault
 from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
-from tests.scenarios.world import FILES, World
-
-CHANGE = "services/api/main.py"
+from tests.scenarios.world import CHANGE, FILES, World
 
 
 def test_a_comment_is_acknowledged_before_the_host_can_be_asked(talk: Talk, world: World) -> None:
@@ -68,10 +66,7 @@ def test_a_burst_of_one_person_is_cut_off(talk: Talk, world: World) -> None:
 
 
 def test_a_locked_conversation_and_a_deleted_comment(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     request.locked = True
     talk.say("/build api\n/status", request)
     gone = talk.send("/build web", request)
@@ -85,10 +80,7 @@ def test_a_locked_conversation_and_a_deleted_comment(talk: Talk, world: World) -
 
 
 def test_a_comment_that_the_host_shows_late_is_obeyed(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     late = talk.send("/build web", request)
     del world.repository.comments[late.id]
     world.settle()
@@ -101,10 +93,7 @@ def test_a_comment_that_the_host_shows_late_is_obeyed(talk: Talk, world: World) 
 def test_a_token_that_may_not_read_comments_obeys_what_it_was_told(
     talk: Talk, world: World
 ) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     fault = Fault("answer", count=5, status=403, message="Forbidden", method="GET",
                   path=r"/(comments|notes)/\d+$")  # fmt: skip
     world.host.faults.add(fault)
@@ -115,10 +104,7 @@ def test_a_token_that_may_not_read_comments_obeys_what_it_was_told(
 
 
 def test_a_host_that_is_down_delays_and_loses_nothing(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     world.host.faults.add(Fault("answer", count=12, status=502))
     comment = talk.send("/build api\n/status", request)
     world.run(1200)
@@ -169,10 +155,7 @@ def test_writes_keep_the_pace_and_reactions_go_first(talk: Talk, world: World) -
 
 
 def test_a_token_that_lost_its_permission_is_given_it_back(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     number = request.number
     part = f"/issues/{number}/comments" if world.kind is HostKind.GITHUB else f"/{number}/notes"
     forbidden = Fault("answer", count=3, status=403, method="POST", path=part, message="Forbidden")
@@ -205,10 +188,7 @@ def test_a_reaction_that_is_not_allowed_costs_nothing_else(talk: Talk, world: Wo
 def test_what_was_said_hours_ago_is_not_done_any_more(talk: Talk, world: World) -> None:
     """A credential that nobody mended for a while: nobody's `/cancel` of then stops a build of
     now, and who asked is told; questions are still answered."""
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     world.host.faults.add(Fault("answer", count=10**6, status=403, message="Forbidden"))
     comment = talk.send("/build api\n/skip web broken\n/status", request)
     world.run(3 * 3600)
@@ -225,10 +205,7 @@ def test_what_was_said_hours_ago_is_not_done_any_more(talk: Talk, world: World) 
 
 def test_a_delivery_that_comes_days_late_does_nothing(talk: Talk, world: World) -> None:
     """The host's own clock tells when a comment was made: the Redeliver button brings it back."""
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     with world.lost_webhooks():
         comment = talk.send("/build api", request)
     late = world.host.hooks.deliveries[-1]
@@ -240,10 +217,7 @@ def test_a_delivery_that_comes_days_late_does_nothing(talk: Talk, world: World) 
 
 
 def test_a_renamed_repository_is_still_the_right_one(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     comment = talk.send("/build api", request)
     world.host.world.rename(world.repository, "acme/store")
     world.run()
@@ -273,10 +247,7 @@ def test_a_token_that_ends_while_a_command_is_decided(
 ) -> None:
     """The comment was read and shown so; then nothing could be asked any more until it was mended:
     what was asked for is done once, and answered once."""
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     talk.say("/help", request)  # by now it knows who it is itself
     world.host.faults.add(Fault("answer", 10**6, status, method="GET", message="Bad credentials"))
     comment = talk.say("/build api\n/status", request)
@@ -292,10 +263,7 @@ def test_a_token_that_ends_while_a_command_is_decided(
 
 def test_long_words_fit_everywhere(talk: Talk, world: World) -> None:
     """A reason, ten refused lines and an answer of many lines, each as long as it may be."""
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     talk.say(f"/skip api {'ü' * 4000}", request)
     talk.say("\n".join([f"/build {'x' * 4000}"] * 10), request)
     world.run()

@@ -11,16 +11,11 @@ from bot.core.ids import HostKind, RepositoryId, Sha
 from bot.flow import incoming
 from tests.fakes.executor_memory import Fail, Hold, Succeed
 from tests.scenarios.talk import BOT, Talk
-from tests.scenarios.world import FILES, SOURCE, World
-
-CHANGE = "services/api/main.py"
+from tests.scenarios.world import CHANGE, FILES, SOURCE, World
 
 
 def test_build_builds_again_what_succeeded(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     before = world.ran("api").count(sha)
     comment = talk.say("Once more, please.\n\n/build api", request)
     assert talk.reaction(comment) == "accepted"
@@ -44,10 +39,7 @@ def test_build_without_names_ignores_what_changed(talk: Talk, world: World) -> N
 
 
 def test_rebuild_takes_nothing_from_a_cache(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     talk.say("/rebuild api", request)
     world.run()
     recipes = [run.spec.recipe["build"] for run in world.executor.of("api", sha)]
@@ -80,12 +72,7 @@ def test_retest_builds_only_what_failed(talk: Talk, world: World) -> None:
 
 
 def test_cancel_stops_what_only_this_request_wants(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run(30)
+    sha, request = world.held_request()
     comment = talk.say("/cancel", request)
     world.run(30)
     assert talk.reaction(comment) == "accepted"
@@ -99,12 +86,7 @@ def test_cancel_stops_what_only_this_request_wants(talk: Talk, world: World) -> 
 
 
 def test_cancel_leaves_a_build_that_a_branch_wants(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    sha = world.push(CHANGE, "release/1")
-    request = world.request("release/1")
-    world.run(30)
+    sha, request = world.held_request("release/1")
     comment = talk.say("/cancel", request)
     world.run(30)
     assert talk.reaction(comment) == "nothing"
@@ -149,10 +131,7 @@ def test_skip_of_a_required_image_needs_more(talk: Talk, world: World) -> None:
 
 
 def test_answers(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     for body in ("/status", "/why", "/logs api lines=5", "/help"):
         assert talk.reaction(talk.say(body, request, by="rita")) == "accepted"
     status, why, logs, help_ = talk.replies()
@@ -213,12 +192,7 @@ def test_everything_about_the_bots_own_answers_stays_quiet(talk: Talk, world: Wo
 
 
 def test_several_commands_in_order(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run(30)
+    sha, request = world.held_request()
     world.executor.usual = Succeed()
     comment = talk.say("/cancel\n/build api", request)
     world.run()
@@ -229,10 +203,7 @@ def test_several_commands_in_order(talk: Talk, world: World) -> None:
 
 
 def test_a_comment_is_obeyed_once_however_often_it_is_delivered(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     comment = talk.say("/build api\n/status", request)
     world.run()
     delivery = next(
@@ -250,10 +221,7 @@ def test_a_comment_is_obeyed_once_however_often_it_is_delivered(talk: Talk, worl
 
 
 def test_what_is_quoted_or_code_commands_nothing(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     quiet = talk.say("> /build api\n\nand `/build web`", request)
     assert talk.reaction(quiet) == ""
     assert world.ran("api").count(sha) == 1
@@ -261,10 +229,7 @@ def test_what_is_quoted_or_code_commands_nothing(talk: Talk, world: World) -> No
 
 
 def test_refusals_stand_in_one_place_and_are_settled(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     first = talk.say("/build wbe", request)
     second = talk.say("/biuld web", request)
     assert talk.reaction(first) == talk.reaction(second) == "refused"
@@ -277,10 +242,7 @@ def test_refusals_stand_in_one_place_and_are_settled(talk: Talk, world: World) -
 
 
 def test_closed_requests_are_only_told_of(talk: Talk, world: World) -> None:
-    world.push(FILES)
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run()
+    sha, request = world.built_request()
     world.close_request(request)
     world.run()
     for body in ("/build", "/rebuild", "/retest", "/cancel", "/skip api"):

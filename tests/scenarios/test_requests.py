@@ -103,12 +103,7 @@ def test_drafts_wait_where_the_config_says_so(world: World) -> None:
 
 
 def test_a_new_push_takes_the_place_of_the_older_one(world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    first = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run(30)
+    first, request = world.held_request()
     second = world.push("services/api/other.txt", "topic")
     world.run(60)
     assert all(run.cancelled for run in world.executor.of("api", first))
@@ -142,12 +137,7 @@ def test_closing_cancels_the_requests_builds_and_no_others(world: World) -> None
 
 
 def test_a_request_that_is_opened_again_builds_again(world: World) -> None:
-    world.push(FILES)
-    world.run()
-    world.executor.usual = Hold()
-    sha = world.push(CHANGE, "topic")
-    request = world.request("topic")
-    world.run(30)
+    sha, request = world.held_request()
     world.close_request(request)
     world.run(30)
     world.executor.usual = Succeed()

@@ -21,7 +21,7 @@ from bot.records import BuildRow
 from bot.storage import Store
 from bot.store import open_store
 from tests.fakes.clock import HandClock
-from tests.fakes.executor_memory import MemoryExecutor, Run
+from tests.fakes.executor_memory import Hold, MemoryExecutor, Run
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.fakes.githost.model import Request, Status
@@ -44,6 +44,9 @@ NAMES = {
 
 Said = tuple[str, str]
 """(state, description) of a status."""
+
+CHANGE = "services/api/main.py"
+"""A path of one image of `FILES`."""
 
 FILES: dict[str, str] = {
     ".pushwright.yaml": """\
@@ -216,6 +219,24 @@ class World:
 
     def request(self, branch: str, *, draft: bool = False, base: str | None = None) -> Request:
         return self.host.open_request(self.repository, branch, draft=draft, base=base)
+
+    def built_request(self) -> tuple[Sha, Request]:
+        """The head of a request that changes one image of main, which is built."""
+        self.push(FILES)
+        sha = self.push(CHANGE, "topic")
+        request = self.request("topic")
+        self.run()
+        return sha, request
+
+    def held_request(self, branch: str = "topic", *, deaf: bool = False) -> tuple[Sha, Request]:
+        """Main is built; the head of a request that changes one image runs until it is ended."""
+        self.push(FILES)
+        self.run()
+        self.executor.usual = Hold(deaf=deaf)
+        sha = self.push(CHANGE, branch)
+        request = self.request(branch)
+        self.run(30)
+        return sha, request
 
     def close_request(self, request: Request) -> None:
         self.host.change_request(self.repository, request, "closed")
