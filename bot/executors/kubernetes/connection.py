@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,24 @@ class Way:
         """The bound token of a pod is read again every minute by the library's own hook."""
         token = self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
         return {"Authorization": token.strip()} if token else {}
+
+
+class _Https(urllib3.connection.HTTPSConnection):
+    """Each connection makes its own TLS context, of the files as they are now.
+
+    urllib3 sets ALPN, CA and client certificate of the context whenever it connects, which frees
+    what a connection of another thread may be copying: https://github.com/python/cpython/issues/141012
+    """
+
+    def connect(self) -> None:
+        # The CAs of older EKS and microk8s clusters lack what Python 3.13 wants of them:
+        # https://github.com/kubernetes-client/python/issues/2394
+        self.ssl_context = tls.context(verify=self.cert_reqs == ssl.CERT_REQUIRED)
+        super().connect()
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Https
 
 
 class Connection:
@@ -80,9 +99,7 @@ class Connection:
         # Half a minute of silence, three unanswered probes: a dead peer is known within a minute.
         configuration.socket_options = tcp_keepalive_socket_options(30, 10, 3)
         pool = RESTClientObject(configuration).pool_manager
-        # The CAs of older EKS and microk8s clusters lack what Python 3.13 wants of them:
-        # https://github.com/kubernetes-client/python/issues/2394
-        pool.connection_pool_kw["ssl_context"] = tls.context(verify=configuration.verify_ssl)
+        pool.pool_classes_by_scheme = {**pool.pool_classes_by_scheme, "https": _HttpsPool}
         return Way(configuration.host.rstrip("/"), pool, configuration)
 
     def _unreadable(self, error: Exception) -> str:
