@@ -45,7 +45,7 @@ class _Https(urllib3.connection.HTTPSConnection):
     def connect(self) -> None:
         # The CAs of older EKS and microk8s clusters lack what Python 3.13 wants of them:
         # https://github.com/kubernetes-client/python/issues/2394
-        self.ssl_context = tls.context(verify=self.cert_reqs == ssl.CERT_REQUIRED)
+        self.ssl_context = tls.context(verify=self.cert_reqs != ssl.CERT_NONE)
         super().connect()
 
 
