@@ -17,15 +17,8 @@ from tests.fakes.githost.gitlab_api import GitLabApi
 from tests.fakes.githost.model import Pipeline, Status
 from tests.fakes.githost.stage import SOURCE, Stage, TurnedClock, staged
 from tests.fakes.openapi_documents import request_check
-from tests.gitea.stage import EVERY, staged_on
 
 MARKER = "<!-- pushwright:sticky -->"
-
-
-@pytest.fixture(params=EVERY)
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    with staged_on(request, tmp_path, "acme/shop") as made:
-        yield made
 
 
 @pytest.fixture

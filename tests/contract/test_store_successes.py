@@ -1,11 +1,14 @@
-"""What a success leaves behind: the base of its paths, the last digest, what to compare with."""
+"""What a success leaves behind: the base of its paths, the last digest, what to compare with,
+what can be promoted."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.core.builds import CacheUse
-from bot.core.ids import ImageKey, Sha, Trust
+from bot.core.ids import Digest, ImageKey, Sha, Trust
 from bot.core.plans import BaseMoved, Plan, RefSeen
-from tests.contract.databases import Bench, branch, digest, image, request_, sha
+from tests.contract.databases import Bench, branch, digest, head_tag, image, request_, sha
 
 MAIN = "refs/heads/main"
 
@@ -92,3 +95,33 @@ class TestSuccessBefore:
         assert before is not None
         assert before.cache == CacheUse(1, 9, why="w", rerun_stages="deps", rerun_seconds=2.5)
         assert bench.store.success_before(built[1]) is None
+
+
+def test_successes_are_proven_pushed_and_trusted(bench: Bench) -> None:
+    def built(commit: Sha, result: Digest, **more: Any) -> None:
+        check = more.pop("check_only", False)
+        bench.push(branch(commit, image("api", commit, check_only=check), **more))
+        bench.succeed(bench.start(), result)
+
+    built(sha(1), digest(1))
+    built(sha(2), digest(2))
+    built(sha(3), digest(3), trust=Trust.UNTRUSTED)
+    built(sha(4), digest(4), check_only=True)
+    bench.push(branch(sha(5), image("api", sha(5))))
+    api, row_id = ImageKey("api"), bench.row.id
+    assert [one.digest for one in bench.store.successes(row_id, api)] == [digest(2)]
+    assert [one.digest for one in bench.store.successes(row_id, api, sha=sha(1))] == [digest(1)]
+    (one,) = bench.store.successes(row_id, api, digest=digest(1))
+    assert one.sha == sha(1)
+    for commit in (sha(3), sha(4), sha(5)):
+        assert bench.store.successes(row_id, api, sha=commit) == []
+    assert bench.store.successes(row_id, ImageKey("web")) == []
+
+
+def test_a_tag_that_a_build_asked_for_is_known(bench: Bench) -> None:
+    bench.push(branch(sha(1), image("api", sha(1), tags=[head_tag("main")])))
+    assert not bench.store.tag_known("reg.example/api", "main")
+    bench.succeed(bench.start(), digest(1))
+    assert bench.store.tag_known("reg.example/api", "main")
+    assert not bench.store.tag_known("reg.example/api", "prod")
+    assert not bench.store.tag_known("reg.example/web", "main")

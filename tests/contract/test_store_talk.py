@@ -11,7 +11,7 @@ import pytest
 from bot.core.approvals import Approval, Revocation, Standing, Waiting
 from bot.core.builds import BuildState
 from bot.core.conversation import Reaction, Spot
-from bot.core.ids import Digest, ImageKey, Sha, Trust
+from bot.core.ids import ImageKey, Sha, Trust
 from bot.core.plans import ClaimKind, Plan, Withdrawal
 from bot.core.promotion import GivenTag
 from bot.core.reports import CommitStatus, StatusState
@@ -24,7 +24,6 @@ from tests.contract.databases import (
     Bench,
     branch,
     digest,
-    head_tag,
     image,
     incoming,
     repository,
@@ -362,36 +361,6 @@ def test_old_comments_and_approvals_are_removed(bench: Bench) -> None:
 
 
 # -- what can be promoted --------------------------------------------------------------------
-
-
-def test_successes_are_proven_pushed_and_trusted(bench: Bench) -> None:
-    def built(commit: Sha, result: Digest, **more: Any) -> None:
-        check = more.pop("check_only", False)
-        bench.push(branch(commit, image("api", commit, check_only=check), **more))
-        bench.succeed(bench.start(), result)
-
-    built(sha(1), digest(1))
-    built(sha(2), digest(2))
-    built(sha(3), digest(3), trust=Trust.UNTRUSTED)
-    built(sha(4), digest(4), check_only=True)
-    bench.push(branch(sha(5), image("api", sha(5))))
-    api, row_id = ImageKey("api"), bench.row.id
-    assert [one.digest for one in bench.store.successes(row_id, api)] == [digest(2)]
-    assert [one.digest for one in bench.store.successes(row_id, api, sha=sha(1))] == [digest(1)]
-    (one,) = bench.store.successes(row_id, api, digest=digest(1))
-    assert one.sha == sha(1)
-    for commit in (sha(3), sha(4), sha(5)):
-        assert bench.store.successes(row_id, api, sha=commit) == []
-    assert bench.store.successes(row_id, ImageKey("web")) == []
-
-
-def test_a_tag_that_a_build_asked_for_is_known(bench: Bench) -> None:
-    bench.push(branch(sha(1), image("api", sha(1), tags=[head_tag("main")])))
-    assert not bench.store.tag_known("reg.example/api", "main")
-    bench.succeed(bench.start(), digest(1))
-    assert bench.store.tag_known("reg.example/api", "main")
-    assert not bench.store.tag_known("reg.example/api", "prod")
-    assert not bench.store.tag_known("reg.example/web", "main")
 
 
 def test_a_promoted_tag_is_read_back_once(bench: Bench) -> None:
