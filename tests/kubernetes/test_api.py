@@ -42,18 +42,24 @@ class Answering(http.server.BaseHTTPRequestHandler):
 def asking(handler: type[Answering], folder: Path, bounds: Bounds = USUAL) -> Iterator[Api]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        config = {
-            "clusters": [{"name": "c", "cluster": {"server": _address(server)}}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        path = folder / "kubeconfig"
-        path.write_text(json.dumps(config))
-        connection = Connection(str(path), SystemClock())
-        yield Api(connection, SystemClock(), bounds)
-        connection.close()
+        with reaching(_address(server), folder, bounds) as api:
+            yield api
         server.shutdown()
+
+
+@contextlib.contextmanager
+def reaching(address: str, folder: Path, bounds: Bounds = USUAL) -> Iterator[Api]:
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": address}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    connection = Connection(str(path), SystemClock())
+    yield Api(connection, SystemClock(), bounds)
+    connection.close()
 
 
 @pytest.fixture(params=[(302, b""), (302, b"{}"), (303, b"<p>sign in</p>"), (200, b"")])
@@ -127,3 +133,10 @@ def test_an_answer_that_drips_is_left(head: str, tmp_path: Path) -> None:
             api.stream(f"{POD}/log", {}, Bounds(60.0, 0.5)) as pieces,
         ):
             list(pieces)
+
+
+def test_why_there_is_no_connection_is_told(tmp_path: Path) -> None:
+    server = "http://127.0.0.1:1"  # nobody listens there
+    with reaching(server, tmp_path) as api, pytest.raises(Temporary, match="refused") as error:
+        api.get(POD)
+    assert f"{server} does not answer" in str(error.value)

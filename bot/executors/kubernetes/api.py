@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.exceptions import TimeoutError as TooLong
 
 from bot.executors.kubernetes.connection import Connection, json_headers
@@ -261,7 +261,8 @@ def _document(data: bytes) -> Json:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, TooLong):
+    """A refused connection and a name that is not known count as timeouts in urllib3, too."""
+    if isinstance(error, TooLong) and not isinstance(error, NewConnectionError):
         return "it took too long"
     return " ".join(str(error).split())[:200]
 
