@@ -24,6 +24,9 @@ from bot.ports import Clock, Forbidden, HostError, Temporary
 LOG = logging.getLogger("pushwright.kubernetes")
 
 _LINE = 4 << 20
+_SHORT, _SHORT_ONES = 1.0, 3
+"""Seconds of a watch that told nothing, and how many of such in a row are no accident: whoever
+cuts every watch, or calls every version too old, would be asked without a pause."""
 
 Pod = Mapping[str, object]
 
@@ -79,6 +82,8 @@ class PodWatch:
         self._version = ""
         self._watches = 0
         self._failures = 0
+        self._short = 0
+        self._told = False
 
     # -- what others ask -------------------------------------------------------------------------
 
@@ -120,11 +125,12 @@ class PodWatch:
 
     def step(self) -> bool:
         """One watch, with a list before it where one is needed. Raises Temporary, with a pause that
-        grows while the cluster does not answer."""
+        grows while the cluster does not answer, or ends every watch as it begins."""
         place = self._place()
         if place is None:
             self._tried.set()
             return False
+        began, self._told = self._clock.monotonic(), False
         try:
             if place != self._where or not self._version or self._watches >= self._rhythm.watches:
                 self._list(place)
@@ -133,17 +139,24 @@ class PodWatch:
         except Gone:
             self._version = ""
         except HostError as error:
-            self._version = ""
-            self._tried.set()
-            with self._lock:
-                self._heard_at = None
-            self._failures += 1
-            after = random.uniform(0.5, 1.0) * min(30.0, 2.0 ** min(self._failures, 5))  # noqa: S311
-            told = lacking(str(error)) if isinstance(error, Forbidden) else str(error)
-            raise Temporary(f"pods in {place.namespace} can't be watched: {told}", after) from error
-        else:
-            self._failures = 0
-        return True
+            raise self._failed(place, error) from error
+        short = not self._told and self._clock.monotonic() - began < _SHORT
+        self._short = self._short + 1 if short else 0
+        self._failures = max(0, self._short - _SHORT_ONES)
+        if self._short < _SHORT_ONES:
+            return True
+        raise self._failed(place, Temporary("the API server ends each watch at once"))
+
+    def _failed(self, place: Place, error: HostError) -> Temporary:
+        """What is known may be old from now on."""
+        self._version = ""
+        self._tried.set()
+        with self._lock:
+            self._heard_at = None
+        self._failures += 1
+        after = random.uniform(0.5, 1.0) * min(30.0, 2.0 ** min(self._failures, 5))  # noqa: S311
+        told = lacking(str(error)) if isinstance(error, Forbidden) else str(error)
+        return Temporary(f"pods in {place.namespace} can't be watched: {told}", after)
 
     def listed(self, place: Place) -> Sequence[Pod]:
         """Asked of the server. Raises Forbidden, Temporary."""
@@ -220,6 +233,7 @@ class PodWatch:
                 pass
             case _:
                 raise Temporary("an event of no known kind")
+        self._told = True
         self._version = version or self._version
         if kind != "BOOKMARK":
             self._wake()
