@@ -13,6 +13,10 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods
 LEVEL = 'pods "x" is forbidden: violates PodSecurity "restricted:latest": privileged'
 RBAC = 'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods"'
 GONE = "unable to create new content in namespace b because it is being terminated"
+OPEN = 'pods "x" is forbidden: failed quota: q: must specify limits.cpu for: dind,docker'
+ACCOUNT = 'pods "x" is forbidden: error looking up service account b/default: not found'
+UNKNOWN = 'strict decoding error: unknown field "spec.initContainers[0].restartPolicy"'
+VALUE = 'spec.containers[0].imagePullPolicy: Unsupported value: "always"'
 SIDECAR = "spec.initContainers[0].startupProbe: Forbidden: may not be set for init containers"
 WEBHOOK = 'admission webhook "validate.kyverno.svc-fail" denied the request: no'
 
@@ -24,12 +28,16 @@ no_deadline = hypothesis_settings(deadline=None)  # a busy machine is no mistake
     ("code", "reason", "message", "answer", "words"),
     [
         (403, "Forbidden", QUOTA, Answer.WAIT, "quota"),
+        (403, "Forbidden", OPEN, Answer.WAIT, "quota asks for limits.cpu, which"),
+        (403, "Forbidden", ACCOUNT, Answer.WAIT, "not ready yet"),
         (403, "Forbidden", LEVEL, Answer.DENIED, "forbids privileged pods"),
         (403, "Forbidden", RBAC, Answer.WAIT, "lacks a permission"),
         (403, "Forbidden", GONE, Answer.WAIT, "being removed"),
         (403, "Forbidden", WEBHOOK, Answer.DENIED, "kyverno"),
         (400, "BadRequest", WEBHOOK, Answer.DENIED, "kyverno"),
         (422, "Invalid", SIDECAR, Answer.DENIED, "1.29"),
+        (400, "BadRequest", UNKNOWN, Answer.DENIED, "1.29"),
+        (422, "Invalid", VALUE, Answer.DENIED, "refused the pod: spec.containers"),
         (404, "NotFound", 'namespaces "b" not found', Answer.WAIT, "does not exist"),
         (401, "Unauthorized", "Unauthorized", Answer.WAIT, "token"),
         (409, "AlreadyExists", 'pods "x" already exists', Answer.EXISTS, ""),

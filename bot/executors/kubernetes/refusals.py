@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -30,9 +31,11 @@ class Refusal:
     after: float | None = None
 
 
-_OLD = "may not be set for init containers"
-"""Of `restartPolicy` or a probe: a cluster before 1.29, or an old mutating webhook that drops the
-field (https://github.com/actions/actions-runner-controller/issues/4144)."""
+_OLD = re.compile(r"may not be set for init containers|initContainers\[\d+\]\.restartPolicy")
+"""A cluster before 1.29, which does not know the field at all, or not there; or an old mutating
+webhook that drops it (https://github.com/actions/actions-runner-controller/issues/4144)."""
+_OPEN = re.compile(r"failed quota: .*must specify ([\w./-]+(?:,[\w./-]+)*)")
+"""https://kubernetes.io/docs/concepts/policy/resource-quotas/#requests-compared-to-limits"""
 
 
 def read_refusal(code: int, body: Mapping[str, object]) -> Refusal:
@@ -71,10 +74,18 @@ def said_of(code: int, body: Mapping[str, object]) -> str:
 
 
 def _forbidden(said: str) -> Refusal:
+    if missing := _OPEN.search(said):
+        return Refusal(
+            Answer.WAIT,
+            f"the namespace's quota asks for {missing[1]}, which build pods leave open: give the "
+            f"namespace a LimitRange with a default, or set it in `kubernetes.pod`: {said}",
+        )
     if "exceeded quota" in said or "failed quota" in said:
         return Refusal(Answer.WAIT, f"waiting for the namespace's quota: {said}")
     if "being terminated" in said:
         return Refusal(Answer.WAIT, f"the build namespace is being removed: {said}")
+    if "error looking up service account" in said:
+        return Refusal(Answer.WAIT, f"the build namespace is not ready yet: {said}")
     if "cannot create resource" in said:
         return Refusal(Answer.WAIT, lacking(said))
     if "PodSecurity" in said:
@@ -87,7 +98,7 @@ def _forbidden(said: str) -> Refusal:
 
 
 def _invalid(said: str) -> str:
-    if _OLD in said or "Unsupported value" in said:
+    if _OLD.search(said):
         return (
             "the cluster knows no native sidecars (Kubernetes ≥ 1.29), or a mutating webhook "
             f"drops them: {said}"
