@@ -46,10 +46,12 @@ def check(override: Mapping[str, object]) -> list[str]:
                 found += _check_volumes(value)
             case _ if key not in _SPEC:
                 found.append(f"spec.{key} can't be set")
-            case "tolerations" | "imagePullSecrets" if not isinstance(value, list):
-                found.append(f"spec.{key} must be a list")
+            case "tolerations" | "imagePullSecrets":
+                found += _unlisted(value, f"spec.{key}")
             case "nodeSelector" if not isinstance(value, Mapping):
                 found.append(f"spec.{key} must be a mapping")
+            case "nodeSelector":
+                found += _check_texts(mapping(value), f"spec.{key}")
     return found
 
 
@@ -87,9 +89,23 @@ def _check_metadata(metadata: object) -> Iterator[str]:
             for name in values:
                 if str(name).startswith(_OURS):
                     yield f"metadata.{key}.{name} can't be set"
+            yield from _check_texts(values, f"metadata.{key}")
+
+
+def _check_texts(values: Mapping[str, object], where: str) -> Iterator[str]:
+    """The API server takes no number and no truth value for a text, and would refuse every pod."""
+    for name, value in values.items():
+        if not isinstance(value, str):
+            yield f"{where}.{name} must be a text: write it in quotes"
+
+
+def _unlisted(value: object, where: str) -> Iterator[str]:
+    if not isinstance(value, list):
+        yield f"{where} must be a list"
 
 
 def _check_containers(containers: object, where: str, ours: str) -> Iterator[str]:
+    yield from _unlisted(containers, where)
     for one in _list(containers):
         name = mapping(one).get("name")
         if name != ours:
@@ -99,16 +115,22 @@ def _check_containers(containers: object, where: str, ours: str) -> Iterator[str
             if key not in _CONTAINER:
                 yield f"{where}.{ours}.{key} can't be set"
             elif key == "env":
-                for variable in _list(value):
-                    if not _free(mapping(variable).get("name")) or set(mapping(variable)) != {
-                        "name",
-                        "value",
-                    }:
-                        yield f"{where}.{ours}.env: {mapping(variable).get('name')!r} can't be set"
+                yield from _check_env(value, f"{where}.{ours}.env")
             elif key == "volumeMounts":
                 yield from _check_mounts(value, f"{where}.{ours}")
             elif key == "resources" and not isinstance(value, Mapping):
                 yield f"{where}.{ours}.resources must be a mapping"
+
+
+def _check_env(env: object, where: str) -> Iterator[str]:
+    yield from _unlisted(env, where)
+    for one in _list(env):
+        variable = mapping(one)
+        name = variable.get("name")
+        if not _free(name) or set(variable) != {"name", "value"}:
+            yield f"{where}: {name!r} can't be set"
+        elif not isinstance(variable["value"], str):
+            yield f"{where}: {name!r} must be a text: write it in quotes"
 
 
 _PLACES = (
@@ -118,6 +140,7 @@ _PLACES = (
 
 
 def _check_mounts(mounts: object, where: str) -> Iterator[str]:
+    yield from _unlisted(mounts, f"{where}.volumeMounts")
     for one in _list(mounts):
         path = mapping(one).get("mountPath")
         text = path if isinstance(path, str) else ""
@@ -131,6 +154,7 @@ def _check_mounts(mounts: object, where: str) -> Iterator[str]:
 
 def _check_volumes(volumes: object) -> Iterator[str]:
     ours = ("socket", "work", "tmp", "input", "registries", "ca")
+    yield from _unlisted(volumes, "spec.volumes")
     for one in _list(volumes):
         name = mapping(one).get("name")
         kinds = set(mapping(one)) - {"name"}

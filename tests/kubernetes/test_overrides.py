@@ -97,6 +97,16 @@ REFUSED: list[dict[str, Any]] = [
     {"spec": {"volumes": [{"emptyDir": {}}]}},
     {"spec": {"nodeSelector": ["x"]}},
     {"spec": {"tolerations": {}}},
+    # What is no list would be dropped without a word, what is no text refused with every pod.
+    {"spec": {"containers": {"docker": {"env": []}}}},
+    {"spec": {"initContainers": None}},
+    {"spec": {"volumes": {"cache": {"emptyDir": {}}}}},
+    docker(env={"EXTRA": "1"}),
+    docker(volumeMounts={"cache": "/mnt/cache"}),
+    docker(env=[{"name": "EXTRA", "value": 1}]),
+    {"metadata": {"annotations": {"sidecar.istio.io/inject": False}}},
+    {"metadata": {"labels": {"cost-center": 1234}}},
+    {"spec": {"nodeSelector": {"builds": True}}},
 ]
 
 
