@@ -8,6 +8,7 @@
 {{- $found = append $found "config is missing: it is the central config, verbatim. Begin with the lines in the chart's values.yaml; docs/central-config.md has every key." -}}
 {{- end -}}
 {{- $found = concat $found (include "pushwright.checkDatabase" . | fromJsonArray) -}}
+{{- $found = concat $found (include "pushwright.checkIngress" . | fromJsonArray) -}}
 {{- $found = concat $found (include "pushwright.checkNamespaces" . | fromJsonArray) -}}
 {{- $found = concat $found (include "pushwright.checkFiles" . | fromJsonArray) -}}
 {{- if $found -}}
@@ -30,6 +31,15 @@ image.repository is missing: pushwright has no public image. Build and push it f
 {{- end -}}
 {{- if and (not (include "pushwright.postgresql" .)) (or (gt (int .Values.web.replicas) 1) (gt (int .Values.worker.replicas) 1)) -}}
 {{- $found = append $found "more than one replica needs PostgreSQL: SQLite is one file of one pod. Set database.url or database.urlSecret, or web.replicas and worker.replicas to 1." -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{- define "pushwright.checkIngress" -}}
+{{- $found := list -}}
+{{- $url := get (.Values.config | default dict) "public-url" | default "" -}}
+{{- if and .Values.ingress.enabled ((urlParse $url).path | trimAll "/") -}}
+{{- $found = append $found (printf "config.public-url is %q: an Ingress hands a path on as it is, and the bot answers at the root of its host. Give it a host of its own, or leave ingress.enabled false and strip the path by a proxy of yours." $url) -}}
 {{- end -}}
 {{- toJson $found -}}
 {{- end -}}

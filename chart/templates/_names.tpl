@@ -1,9 +1,12 @@
+{{/* A Service's name has no dot and begins with a letter; a release's may be otherwise. */}}
 {{- define "pushwright.fullname" -}}
-{{- if contains "pushwright" .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
-{{- else -}}
-{{ printf "%s-pushwright" .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- $name := .Release.Name | replace "." "-" -}}
+{{- if regexMatch "^[0-9]" $name -}}
+{{- $name = printf "pushwright-%s" $name -}}
+{{- else if not (contains "pushwright" $name) -}}
+{{- $name = printf "%s-pushwright" $name -}}
 {{- end -}}
+{{ $name | trunc 50 | trimSuffix "-" }}
 {{- end -}}
 
 {{- define "pushwright.selector" -}}

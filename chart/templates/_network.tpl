@@ -31,14 +31,17 @@ podSelector:
 {{- end }}
 {{- end -}}
 
+{{/* Nothing where none is listed: a rule without peers would mean every address. */}}
 {{- define "pushwright.dns" -}}
+{{- with .Values.networkPolicy.dns -}}
 - to:
-    {{- range .Values.networkPolicy.dns }}
+    {{- range . }}
     - {{- include "pushwright.peer" . | nindent 6 }}
     {{- end }}
   ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}
+{{- end }}
 {{- end -}}
 
 {{/* Metadata services of clouds, whatever a range of the values says. */}}

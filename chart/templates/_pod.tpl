@@ -77,6 +77,11 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* By the address, which a urlSecret hides. */}}
+{{- define "pushwright.databasePort" -}}
+{{- regexFind ":[0-9]+$" (urlParse .Values.database.url).host | trimPrefix ":" | default 5432 -}}
+{{- end -}}
+
 {{- define "pushwright.databaseVolumes" -}}
 {{- with include "pushwright.databaseFiles" . }}
 - name: database
@@ -95,6 +100,16 @@ securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* Of the one pod that is web and worker; what only one of them can say is the worker's. */}}
+{{- define "pushwright.placementOfBoth" -}}
+{{- $web := .Values.web -}}
+{{- with .Values.worker -}}
+{{- $nodes := merge (deepCopy .nodeSelector) $web.nodeSelector -}}
+{{- $taints := concat .tolerations $web.tolerations | uniq -}}
+{{- include "pushwright.placement" (dict "nodeSelector" $nodes "tolerations" $taints "affinity" (.affinity | default $web.affinity)) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* (root, component): replicas on nodes of their own where there are enough. */}}

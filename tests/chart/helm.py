@@ -33,22 +33,24 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 
-def template(*arguments: str) -> subprocess.CompletedProcess[str]:
+def template(*arguments: str, release: str = "pushwright") -> subprocess.CompletedProcess[str]:
     return helm(
-        "template", "pushwright", str(CHART), "--namespace=pushwright",
+        "template", release, str(CHART), "--namespace=pushwright",
         f"--kube-version={VERSION}", *arguments,
     )  # fmt: skip
 
 
-def text(values: str) -> str:
+def text(values: str, changes: Json | None = None, release: str = "pushwright") -> str:
     """All that a set of values renders."""
-    done = template(f"--values={VALUES / values}.yaml")
+    given = [f"--values={VALUES / values}.yaml", *settings(changes or {})]
+    done = template(*given, release=release)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def render(values: str) -> list[Json]:
-    return [document for document in yaml.safe_load_all(text(values)) if document]
+def render(values: str, changes: Json | None = None, release: str = "pushwright") -> list[Json]:
+    found = yaml.safe_load_all(text(values, changes, release))
+    return [document for document in found if document]
 
 
 def refusal(values: str | None, changes: Json) -> str:

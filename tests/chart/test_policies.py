@@ -171,6 +171,27 @@ def test_connection(
     assert found == {may}
 
 
+def test_no_peers_for_names_open_no_port_to_everybody() -> None:
+    rendered = helm.render("everything", {"networkPolicy.dns": []})
+    found = [one for one in rendered if one["kind"] == "NetworkPolicy"]
+    for source in ("build in builds", "fork's build", "web"):
+        for target in ("metadata", "another's pod", "node"):
+            assert not allowed(found, PLACES[source], PLACES[target], Port(53, "UDP")), source
+
+
+@pytest.mark.parametrize(("address", "port"), [("db.example.com:6432", 6432), ("[fd00::7]", 5432)])
+def test_web_reaches_the_port_of_its_database(address: str, port: int) -> None:
+    url = f"postgresql://pushwright@{address}/pushwright?sslmode=require"
+    changes = {"database.url": url, "networkPolicy.databaseTo": []}
+    found = [one for one in helm.render("postgresql", changes) if one["kind"] == "NetworkPolicy"]
+    reached = {
+        number
+        for number in (22, 443, 5432, 6432)
+        if allowed(found, PLACES["web"], PLACES["database"], Port(number))
+    }
+    assert reached == {port}
+
+
 def test_every_pod_of_a_namespace_of_builds_is_isolated_whatever_its_labels(
     policies: dict[str, list[helm.Json]],
 ) -> None:

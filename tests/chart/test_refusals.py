@@ -19,6 +19,10 @@ UNTRUSTED = "config.kubernetes.untrusted.namespace"
             {"database.url": "postgresql://a@b/c", "database.urlSecret.name": "x"},
             ["exclude one another"],
         ),
+        (
+            {"ingress.enabled": True, "config.public-url": "https://example.com/builds/"},
+            ['"https://example.com/builds/"', "a host of its own"],
+        ),
         ({"config.kubernetes.namespace": "pushwright"}, ["can't share the namespace pushwright"]),
         ({UNTRUSTED: "pushwright-builds"}, ["must be another than"]),
         ({"config.executor": "docker"}, ["no docker daemon in the chart's pods"]),

@@ -244,6 +244,36 @@ def test_postgresql_is_migrated_before_the_new_version_starts() -> None:
         assert rolling == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+def test_pods_go_where_web_and_worker_say() -> None:
+    """The migration too: it waits for a node as the pods do that need it."""
+    taint = {"key": "role", "operator": "Exists"}
+    says = {
+        "web.nodeSelector": {"role": "bot"},
+        "web.tolerations": [taint],
+        "worker.nodeSelector": {"arch": "amd64"},
+        "worker.affinity": {"nodeAffinity": {}},
+    }
+    pods = helm.pods(helm.render("postgresql", says))
+    assert {name: pod.get("nodeSelector") for name, pod in pods.items()} == {
+        "Job/pushwright-migrate": {"role": "bot"},
+        "Deployment/pushwright-web": {"role": "bot"},
+        "Deployment/pushwright-worker": {"arch": "amd64"},
+    }
+    assert pods["Job/pushwright-migrate"]["tolerations"] == [taint]
+    (both,) = helm.pods(helm.render("sqlite", says)).values()
+    assert both["nodeSelector"] == {"role": "bot", "arch": "amd64"}
+    assert both["tolerations"] == [taint]
+    assert both["affinity"] == {"nodeAffinity": {}}
+
+
+@pytest.mark.parametrize("release", ["team.bot", "7days", "a." * 26 + "b", "x" * 53])
+def test_the_name_of_any_release_makes_names_that_services_may_have(release: str) -> None:
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names"""
+    for one in helm.render("postgresql", release=release):
+        name = one["metadata"]["name"]
+        assert re.fullmatch("[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", name), name
+
+
 @pytest.mark.parametrize("values", ["sqlite", "postgresql"])
 def test_a_changed_config_restarts_nothing(values: str) -> None:
     changed = helm.template(
@@ -291,7 +321,7 @@ def test_the_ingress_leads_to_what_people_and_hosts_need_and_not_to_metrics(
         )
 
     assert rule["host"] == "builds.example.com"
-    assert {route for route in routes if not led(route)} == {"/metrics", "/healthz", "/readyz"}
+    assert {route for route in routes if not led(route)} == {"/metrics", "/readyz"}
 
 
 def test_the_chart_is_packed_whole(tmp_path: Path) -> None:
