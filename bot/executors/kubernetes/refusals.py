@@ -73,15 +73,18 @@ def said_of(code: int, body: Mapping[str, object]) -> str:
     return line_of(body.get("message")) or f"the cluster answered {code}"
 
 
-def _forbidden(said: str) -> Refusal:
+def _quota(said: str) -> str:
     if missing := _OPEN.search(said):
-        return Refusal(
-            Answer.WAIT,
+        return (
             f"the namespace's quota asks for {missing[1]}, which build pods leave open: give the "
-            f"namespace a LimitRange with a default, or set it in `kubernetes.pod`: {said}",
+            f"namespace a LimitRange with a default, or set it in `kubernetes.pod`: {said}"
         )
+    return f"waiting for the namespace's quota: {said}"
+
+
+def _forbidden(said: str) -> Refusal:
     if "exceeded quota" in said or "failed quota" in said:
-        return Refusal(Answer.WAIT, f"waiting for the namespace's quota: {said}")
+        return Refusal(Answer.WAIT, _quota(said))
     if "being terminated" in said:
         return Refusal(Answer.WAIT, f"the build namespace is being removed: {said}")
     if "error looking up service account" in said:
