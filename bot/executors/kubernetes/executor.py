@@ -76,7 +76,7 @@ class KubernetesExecutor:
             PodWatch(api, self._untrusted_place, clock, rhythm, wake),
         )
         self._logs = PodLogs(clock)
-        self._hints = Hints(clock)
+        self._hints = Hints()
         self._recorded = RecordedPods(api)
         self._leftovers = Leftovers(api, clock)
         self._log_pause: dict[str, float] = {}
@@ -140,7 +140,7 @@ class KubernetesExecutor:
         """By the server's clock, told by ours: a deadline is not the other clock's to move."""
         ahead = self._api.ahead
         now = self._clock.now() + ahead
-        events = self._hints.of(pod, name, self._events)
+        events = self._hints.of(pod, name, now, self._events)
         seen = observe(pod, now, events)
         return replace(seen, started=seen.started - ahead) if isinstance(seen, Running) else seen
 

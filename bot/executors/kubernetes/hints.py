@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.executors.kubernetes.reading import mapping, mappings, seconds_of, text_of
-from bot.ports import Clock
 
 Json = Mapping[str, object]
 _AFTER = (15.0, 90.0)
@@ -22,23 +21,25 @@ class _Asked:
 class Hints:
     """Safe to lose. For one thread."""
 
-    def __init__(self, clock: Clock, after: Sequence[float] = _AFTER) -> None:
+    def __init__(self, after: Sequence[float] = _AFTER) -> None:
         self._after = after
-        self._clock = clock
         self._asked: dict[str, _Asked] = {}
 
     def forget(self, name: str) -> None:
         self._asked.pop(name, None)
 
-    def of(self, pod: Json, name: str, ask: Callable[[Json], Sequence[Json]]) -> Sequence[Json]:
-        """Oldest first, none where the status tells all that there is."""
+    def of(
+        self, pod: Json, name: str, now: float, ask: Callable[[Json], Sequence[Json]]
+    ) -> Sequence[Json]:
+        """Oldest first, none where the status tells all that there is. `now`: by the clock of the
+        API server, which made the pod's times."""
         if not _silent(pod):
             return ()
         made = seconds_of(mapping(pod.get("metadata")).get("creationTimestamp"))
         asked = self._asked.setdefault(name, _Asked())
         if made is None or asked.times >= len(self._after):
             return asked.events
-        if self._clock.now() - made >= self._after[asked.times]:
+        if now - made >= self._after[asked.times]:
             asked.times += 1
             asked.events = sorted(ask(pod), key=_when)
         return asked.events
