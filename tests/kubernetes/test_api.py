@@ -135,6 +135,22 @@ def test_an_answer_that_drips_is_left(head: str, tmp_path: Path) -> None:
             list(pieces)
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_a_server_that_is_too_busy_says_when_to_ask_again(call: str, tmp_path: Path) -> None:
+    class Busy(Answering):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(429)
+            self.send_header("Retry-After", "7")
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(b"Too many requests, please try again later.\n")
+
+    with asking(Busy, tmp_path) as api, pytest.raises(Temporary, match="Too many") as error:
+        CALLS[call](api)
+    assert error.value.after == 7.0
+
+
 def test_why_there_is_no_connection_is_told(tmp_path: Path) -> None:
     server = "http://127.0.0.1:1"  # nobody listens there
     with reaching(server, tmp_path) as api, pytest.raises(Temporary, match="refused") as error:

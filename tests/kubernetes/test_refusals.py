@@ -57,6 +57,12 @@ def test_a_server_may_say_when_to_ask_again() -> None:
     assert read_refusal(429, body).after == 3.0
 
 
+@pytest.mark.parametrize(("said", "after"), [(10**9, 60.0), (0, None), (-1, None), ("3", None)])
+def test_no_server_holds_a_build_up_past_its_deadlines(said: object, after: float | None) -> None:
+    body = {"reason": "TooManyRequests", "details": {"retryAfterSeconds": said}}
+    assert read_refusal(429, body).after == after
+
+
 @no_deadline
 @given(
     st.integers(400, 599),

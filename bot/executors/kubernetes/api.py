@@ -18,7 +18,6 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.exceptions import TimeoutError as TooLong
 
 from bot.executors.kubernetes.connection import Connection, json_headers
-from bot.executors.kubernetes.reading import mapping
 from bot.executors.kubernetes.refusals import Answer, read_refusal, said_of
 from bot.ports import AdmissionDenied, Clock, Forbidden, NotFound, Permanent, Temporary
 
@@ -181,10 +180,10 @@ class Api:
         if 200 <= response.status < 300:
             return  # a redirect is a proxy's that wants a sign-in: of the cluster it says nothing
         try:
-            body = mapping(_document(b"".join(_pieces(response))))
+            data = b"".join(_pieces(response))
         except Temporary:
-            body = {}
-        raise _error(method, response.status, body)
+            data = b""
+        raise _error(method, response.status, _refusal(data, response.headers))
 
     def _look_at_clock(self, date: str | None) -> None:
         try:
@@ -258,6 +257,21 @@ def _document(data: bytes) -> Json:
     if not isinstance(found, dict):
         raise Temporary("the cluster's answer is no object")
     return found
+
+
+def _refusal(data: bytes, headers: Mapping[str, str]) -> Json:
+    """The server's `Status`; one that is too busy to make it (429) says in plain text what is the
+    matter, and in a header when to ask again:
+    https://kubernetes.io/docs/concepts/cluster-administration/flow-control/"""
+    try:
+        return _document(data)
+    except Temporary:
+        plain = headers.get("Content-Type", "").startswith("text/plain")
+        after = headers.get("Retry-After", "")
+        return {
+            "message": data[:1000].decode(errors="replace") if plain else "",
+            "details": {"retryAfterSeconds": int(after) if after.isdecimal() else None},
+        }
 
 
 def _told(error: Exception) -> str:

@@ -31,6 +31,8 @@ class Refusal:
     after: float | None = None
 
 
+_LONGEST = 60
+"""Seconds that a server may ask to wait: deadlines are looked at in between."""
 _OLD = re.compile(r"may not be set for init containers|initContainers\[\d+\]\.restartPolicy")
 """A cluster before 1.29, which does not know the field at all, or not there; or an old mutating
 webhook that drops it (https://github.com/actions/actions-runner-controller/issues/4144)."""
@@ -58,9 +60,8 @@ def read_refusal(code: int, body: Mapping[str, object]) -> Refusal:
         case 400 | 405 | 413 | 415 | 422:
             return Refusal(Answer.DENIED, _invalid(said))
     after = number_of(details.get("retryAfterSeconds"))
-    return Refusal(
-        Answer.AGAIN, f"the cluster answered {code}: {said}", float(after) if after else None
-    )
+    pause = float(min(after, _LONGEST)) if after and after > 0 else None
+    return Refusal(Answer.AGAIN, f"the cluster answered {code}: {said}", pause)
 
 
 def lacking(said: str) -> str:
