@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler
 
 from tests.fakes.loopback import Loopback
@@ -48,24 +49,29 @@ class FaultProxy(Loopback):
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
-        link = http.client.HTTPConnection(self._upstream, timeout=30)
-        headers = {
-            name: value
-            for name, value in handler.headers.items()
-            if name.lower() not in ("transfer-encoding", "content-length", "connection")
-        }
-        link.request(handler.command, handler.path, body, headers)
-        answer = link.getresponse()
-        content = answer.read()
-        handler.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
-                handler.send_header(name, value)
-        length = answer.getheader("Content-Length") if handler.command == "HEAD" else None
-        handler.send_header("Content-Length", length or str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-        link.close()
+        # Who asked may go away in the middle: nothing stays open then.
+        headers = dict(_passed(handler.headers.items()))
+        with contextlib.closing(http.client.HTTPConnection(self._upstream, timeout=30)) as link:
+            link.request(handler.command, handler.path, body, headers)
+            with link.getresponse() as answer:
+                _pass_on(handler, answer)
+
+
+def _pass_on(handler: BaseHTTPRequestHandler, answer: http.client.HTTPResponse) -> None:
+    content = answer.read()
+    handler.send_response(answer.status)
+    for name, value in _passed(answer.getheaders()):
+        handler.send_header(name, value)
+    length = answer.getheader("Content-Length") if handler.command == "HEAD" else None
+    handler.send_header("Content-Length", length or str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def _passed(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Without those of one connection."""
+    own = ("transfer-encoding", "content-length", "connection")
+    return ((name, value) for name, value in headers if name.lower() not in own)
 
 
 def _body(handler: BaseHTTPRequestHandler) -> bytes:

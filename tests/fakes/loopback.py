@@ -4,6 +4,7 @@ what it was asked."""
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ Certificate = tuple[Path, Path]
 """A certificate's file and its key's."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is nothing to print."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 class Loopback:
     """Serves while it is entered, from a thread of its own. `address`: another one of this machine
     alone, which pods of a node on it reach."""
@@ -28,7 +36,7 @@ class Loopback:
         address: str = "127.0.0.1",
     ) -> None:
         self._address = address
-        self._server = ThreadingHTTPServer((address, 0), handler)
+        self._server = _Server((address, 0), handler)
         self._scheme = "https" if certificate else "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
