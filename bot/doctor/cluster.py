@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
+from bot.clock import SystemClock
 from bot.core.findings import About, Finding
 from bot.core.podsettings import Kubernetes, PodMistake, refusal
 from bot.doctor import clusterfindings, probes
@@ -19,6 +20,7 @@ from bot.doctor.clusterfindings import Hidden
 from bot.doctor.samples import Trial, sample
 from bot.executors.kubernetes.api import METADATA, PAUSE, Api, Silent, pods_path, secrets_path
 from bot.executors.kubernetes.inputs import namespace
+from bot.executors.kubernetes.pages import Ask, listed
 from bot.executors.kubernetes.permissions import PERMISSIONS
 from bot.executors.kubernetes.reading import mapping, mappings
 from bot.ports import Forbidden, HostError, NotFound
@@ -26,6 +28,7 @@ from bot.ports import Forbidden, HostError, NotFound
 Json = Mapping[str, object]
 T = TypeVar("T")
 _DRY = {"dryRun": "All", "fieldValidation": "Strict"}
+_NODES = Ask("/api/v1/nodes", "")
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -167,8 +170,14 @@ class Cluster:
         return allowed if isinstance(allowed, bool) else None
 
     def _nodes(self, name: str, pod: Json) -> Iterator[Finding]:
-        found = self._seen("/api/v1/nodes", {"limit": "500"})
-        yield clusterfindings.nodes(name, found, pod)
+        """All pages of them: those that take builds may be the last."""
+        try:
+            every, _ = _asked(lambda: listed(self.api, SystemClock(), _NODES, _trimmed))
+        except HostError as error:
+            hidden = Hidden(str(error), forbidden=isinstance(error, Forbidden))
+            yield clusterfindings.nodes(name, hidden, pod)
+            return
+        yield clusterfindings.nodes(name, {"items": every}, pod)
 
     def _policies(self, name: str) -> Iterator[Finding]:
         path = f"/apis/networking.k8s.io/v1/namespaces/{name}/networkpolicies"
@@ -193,6 +202,12 @@ class Cluster:
         query = {"fieldSelector": f"metadata.name={wanted}", "limit": "1"}
         found = self._seen(secrets_path(name), query, accept=METADATA)
         return found if isinstance(found, Hidden) else bool(mappings(found.get("items")))
+
+
+def _trimmed(node: Json) -> Json:
+    """Without the list of its images, which is most of a node."""
+    status = {"allocatable": mapping(node.get("status")).get("allocatable")}
+    return {"metadata": node.get("metadata"), "spec": node.get("spec"), "status": status}
 
 
 def _asked(question: Callable[[], T]) -> T:
