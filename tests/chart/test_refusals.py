@@ -49,7 +49,7 @@ def test_what_can_not_work_is_refused_with_what_to_do(changes: helm.Json, said: 
 
 
 def test_every_mistake_is_told_at_once() -> None:
-    text = helm.refusal(None, {"web.replicas": 2})
+    text = helm.refusal(None, {"web.replicas": 2, "ingress.enabled": True})
     for part in ("make image", "config is missing", "docs/central-config.md", "needs PostgreSQL"):
         assert part in text
 
