@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import tempfile
 import time
@@ -12,6 +13,7 @@ from tests.cluster.node import HOST, Cluster
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__).parse_args()
     # A shell that is not interactive starts what ends in & with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -123,6 +123,12 @@ def test_what_a_killed_node_left_is_taken_away_by_the_next() -> None:
     assert vars(Machine()) == vars(before)
 
 
+def test_who_asks_for_help_gets_no_node() -> None:
+    argv = [sys.executable, "-m", "tests.cluster", "--help"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert "usage: python -m tests.cluster" in done.stdout
+
+
 def test_a_second_node_is_refused(node: Node) -> None:
     argv = [sys.executable, "-m", "tests.cluster"]
     second = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
