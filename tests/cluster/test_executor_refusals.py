@@ -13,7 +13,14 @@ from bot.executors.kubernetes.executor import KubernetesExecutor
 from bot.executors.kubernetes.names import object_name
 from bot.ports import AdmissionDenied, AttemptSpec, Permanent, Temporary
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.executor_bench import Bench, make_bench, spec, stranger
+from tests.cluster.executor_bench import (
+    PRIVILEGED,
+    Bench,
+    eventually,
+    make_bench,
+    spec,
+    stranger,
+)
 
 
 @pytest.fixture
@@ -61,6 +68,41 @@ def test_a_quota_is_waited_for(bench: Bench) -> None:
     bench.admin.patch(f"{path}/few/status", {"status": {"used": {"pods": "0"}}})
     executor.start(second)
     assert len(bench.list("pods")) == len(bench.list("secrets")) == 2
+
+
+def test_a_quota_of_what_build_pods_leave_open_says_what_would_help(bench: Bench) -> None:
+    quota = {"metadata": {"name": "processors"}, "spec": {"hard": {"limits.cpu": "8"}}}
+    path = f"/api/v1/namespaces/{bench.namespace}/resourcequotas"
+    bench.admin.create(path, quota)
+    status = {"status": {"hard": {"limits.cpu": "8"}, "used": {"limits.cpu": "0"}}}
+    bench.admin.patch(f"{path}/processors/status", status)
+    executor, wanted = bench.executor(), spec()
+    said = refused(executor, wanted, NotNow)
+    assert said.startswith("the namespace's quota asks for limits.cpu, which build pods leave open")
+    assert nothing_is_left(bench)
+    default = {"type": "Container", "default": {"cpu": "2"}}
+    body = {"metadata": {"name": "default"}, "spec": {"limits": [default]}}
+    bench.admin.create(f"/api/v1/namespaces/{bench.namespace}/limitranges", body)
+    eventually(lambda: started(executor, wanted))
+
+
+def started(executor: KubernetesExecutor, wanted: AttemptSpec) -> bool:
+    """The API server learns of a LimitRange by a watch of its own."""
+    try:
+        executor.start(wanted)
+    except NotNow:
+        return False
+    return True
+
+
+def test_a_namespace_whose_account_is_not_made_yet_is_waited_for(bench: Bench) -> None:
+    young = f"{bench.namespace}-young"
+    body = {"metadata": {"name": young, "labels": PRIVILEGED}}
+    bench.admin.create("/api/v1/namespaces", body)
+    bench.settings = replace(bench.settings, pods=replace(bench.settings.pods, namespace=young))
+    said = refused(bench.executor(), spec(), NotNow)
+    assert said.startswith("the build namespace is not ready yet: ")
+    assert bench.admin.get(f"/api/v1/namespaces/{young}/secrets")["items"] == []
 
 
 def test_a_namespace_that_is_missing(bench: Bench) -> None:
