@@ -5,11 +5,13 @@ A loop that ends by an error ends the process: a silent half of a worker is wors
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.ports import Clock, Temporary
@@ -88,18 +90,18 @@ class Worker:
         self._wait = wait
         self._clock = clock
         self._bell = bell or Bell()
+        self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._broken: list[str] = []
         self._beats: dict[str, float] = {}
 
     def stop(self) -> None:
-        """Every loop ends after its step; builders go on without us."""
-        self._stop.set()
-        self._bell.end()
+        """Every loop ends after its step; builders go on without us. A signal's handler may call
+        it: no lock is taken that the thread which it interrupts may hold, as an event's."""
+        self._told.put(None)
 
     def run(self) -> bool:
         """Blocks; False when a loop broke or hung."""
-        names = {loop.name: loop for loop in self._loops}
         threads = [
             threading.Thread(target=self._turn, args=(loop,), name=loop.name, daemon=True)
             for loop in self._loops
@@ -107,15 +109,10 @@ class Worker:
         threads.append(threading.Thread(target=self._ring, name="bell", daemon=True))
         for thread in threads:
             thread.start()
-        while not self._stop.wait(1.0):
-            now = self._clock.monotonic()
-            for name, beat in list(self._beats.items()):
-                if now - beat > names[name].stuck:
-                    LOG.error("loop %s hangs for %.0f s", name, now - beat)
-                    self._broken.append(name)
-                    self._stop.set()
-            if self._beat is not None and not self._stop.is_set():
+        while not self._told_within(1.0) and not self._hanging():
+            if self._beat is not None:
                 self._beat()
+        self._stop.set()
         self._bell.end()
         until = self._clock.monotonic() + _STOP_WITHIN
         awaited = {loop.name for loop in self._loops if loop.awaited}
@@ -123,18 +120,40 @@ class Worker:
             thread.join(timeout=max(0.0, until - self._clock.monotonic()))
         return not self._broken
 
+    def _told_within(self, seconds: float) -> bool:
+        try:
+            self._told.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        return True
+
+    def _hanging(self) -> bool:
+        now, before = self._clock.monotonic(), len(self._broken)
+        for loop in self._loops:
+            since = now - self._beats.get(loop.name, now)
+            if since > loop.stuck:
+                LOG.error("loop %s hangs for %.0f s", loop.name, since)
+                self._broken.append(loop.name)
+        return len(self._broken) > before
+
     def _turn(self, loop: Loop) -> None:
         heard = 0
-        try:
+        with self._ending_by(loop.name):
             while not self._stop.is_set():
                 self._beats[loop.name] = self._clock.monotonic()
                 if not self._once(loop):
                     seconds = min(loop.pause, loop.due())
                     heard = self._bell.wait(loop.name, heard, seconds, every=loop.rung)
+
+    @contextlib.contextmanager
+    def _ending_by(self, name: str) -> Iterator[None]:
+        """What breaks a thread ends the process."""
+        try:
+            yield
         except Exception:
-            LOG.exception("a loop broke", extra=fields(loop=loop.name))
-            self._broken.append(loop.name)
-            self._stop.set()
+            LOG.exception("a loop broke", extra=fields(loop=name))
+            self._broken.append(name)
+            self.stop()
 
     def _once(self, loop: Loop) -> bool:
         try:
@@ -145,9 +164,10 @@ class Worker:
             return False
 
     def _ring(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if self._wait(0.5):
-                    self._bell.ring()
-            except Temporary:
-                self._stop.wait(1.0)
+        with self._ending_by("bell"):
+            while not self._stop.is_set():
+                try:
+                    if self._wait(0.5):
+                        self._bell.ring()
+                except Temporary:
+                    self._stop.wait(1.0)

@@ -51,10 +51,10 @@ def serve(_options: argparse.Namespace) -> int:
     running = make_worker(settings)
     child = subprocess.Popen(_tied(_gunicorn()), stdin=subprocess.DEVNULL)
 
-    told = threading.Event()
+    told: list[int] = []  # no event: a second signal may come while its lock is held for the first
 
-    def stop(_signal: int, _frame: object) -> None:
-        told.set()
+    def stop(number: int, _frame: object) -> None:
+        told.append(number)
         child.terminate()  # at once: both parts need their time to end
         running.stop()
 
@@ -68,7 +68,7 @@ def serve(_options: argparse.Namespace) -> int:
     threading.Thread(target=watch, daemon=True).start()
     try:
         good = running.run()
-        died = child.poll() is not None and not told.is_set()
+        died = child.poll() is not None and not told
     finally:
         _end(child)
     if died:

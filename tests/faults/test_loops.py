@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.loops import Bell, Loop, Worker
 from bot.ports import Temporary
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 
 @dataclass(slots=True)
@@ -27,6 +34,11 @@ class TurnedClock:
 
 def quiet(_seconds: float) -> bool:
     time.sleep(0.05)
+    return False
+
+
+def breathing(_seconds: float) -> bool:
+    time.sleep(0.001)
     return False
 
 
@@ -66,6 +78,49 @@ def test_a_loop_that_raises_ends_the_worker(error: Exception) -> None:
     worker = Worker(loops, quiet, TurnedClock())
     assert worker.run() is False
     assert turned.is_set()
+
+
+def test_a_bell_that_breaks_ends_the_worker_too() -> None:
+    """Nobody would hear of commits any longer, and nobody would be told."""
+
+    def wait(_seconds: float) -> bool:
+        raise OSError("no descriptor is left")
+
+    worker = Worker([Loop("one", counting(threading.Semaphore(0)), 600.0)], wait, TurnedClock())
+    thread, good = run(worker)
+    thread.join(20)
+    worker.stop()
+    assert good == [False]
+
+
+def interrupted(line: int) -> bool:
+    """A worker that was told to stop, and is told again in its own thread before that line of what
+    it runs, as by a signal's handler. False: it ran fewer lines."""
+    worker, lines = Worker([], breathing, TurnedClock()), itertools.count(1)
+    came = threading.Event()
+
+    def trace(_frame: FrameType, event: str, _argument: object) -> TraceFunction:
+        if event == "line" and next(lines) == line:
+            worker.stop()
+            came.set()
+        return trace
+
+    def traced() -> None:
+        sys.settrace(trace)
+        worker.run()
+
+    worker.stop()
+    thread = threading.Thread(target=traced, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive(), f"it never ended: the signal came before line {line}"
+    return came.is_set()
+
+
+def test_a_signal_may_come_between_any_two_lines() -> None:
+    """Its handler runs in the thread that waits: where that holds a lock which `stop` takes, both
+    wait for ever."""
+    assert sum(1 for _ in itertools.takewhile(interrupted, itertools.count(1))) > 20
 
 
 def test_a_loop_that_is_told_to_come_later_goes_on() -> None:
