@@ -46,7 +46,11 @@ def _markdown() -> MarkdownIt:
     (`\\/build` is somebody who writes about the command)."""
     from markdown_it import MarkdownIt  # late: `pushwright tags` has to start at once
 
-    return MarkdownIt("commonmark").enable("table").disable(["emphasis", "text_join"])
+    made = MarkdownIt("commonmark").enable("table").disable(["emphasis", "text_join"])
+    # It lists its rules at the first text, and who reads another text meanwhile finds none of them:
+    # a command was passed over, or what is code was none. So before any thread shares it.
+    made.parse("text")
+    return made
 
 
 def _top_paragraph(token: Token) -> bool:

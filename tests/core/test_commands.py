@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it.ruler import Ruler
 
+from bot.core import commands_lines
 from bot.core.commands import BY_NAME, TABLE, Place, Slot
 from bot.core.commands_access import LATEST, Asker, allowed, needed, timely, usable, why_not
 from bot.core.commands_lines import LONGEST
@@ -36,6 +39,19 @@ def test_the_text_of_each_answer_is_a_line_of_the_comment(shape: Shape) -> None:
     for text in [c.text for c in orders.commands] + [r.text for r in orders.refused]:
         assert text
         assert "\n" not in text
+
+
+def test_threads_share_a_parser_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """markdown-it lists its rules at the first text: a thread that read another one meanwhile found
+    none, and passed the command over."""
+    commands_lines._markdown.cache_clear()
+    commands_lines._markdown()
+
+    def too_late(_ruler: Ruler[Any]) -> None:
+        raise AssertionError("rules are listed while threads read")
+
+    monkeypatch.setattr(Ruler, "__compile__", too_late)
+    assert list(commands_lines.plain_lines("/build `api`\n\n- no\n")) == ["/build api"]
 
 
 _PIECES = st.sampled_from(
