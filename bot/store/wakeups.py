@@ -79,11 +79,11 @@ class DataVersion:
         with self._lock:
             if self._closed.is_set():
                 return -1
-            if self._connection is None:
-                self._connection = sqlite3.connect(
-                    self._path, isolation_level=None, check_same_thread=False
-                )
             try:
+                if self._connection is None:
+                    self._connection = sqlite3.connect(
+                        self._path, isolation_level=None, check_same_thread=False
+                    )
                 return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
                 raise Temporary(f"the database can't be asked just now: {error}") from error

@@ -18,6 +18,7 @@ import pytest
 from bot.ports import Temporary
 from bot.records import IncomingDelivery
 from bot.store import open_store
+from bot.store.wakeups import DataVersion
 from tests.contract.databases import LEASE, SOURCE, Address, incoming
 from tests.fakes.postgres_process import GET, PostgresProcess, available
 from tests.needs import lacking
@@ -165,6 +166,14 @@ def test_the_backup_of_the_docs_is_whole(tmp_path: Path) -> None:
     restored = open_store(f"sqlite:///{copy}")
     assert [row["delivery"] for row in restored.deliveries(9)] == ["a"]
     restored.close()
+
+
+def test_a_file_that_can_not_be_opened_just_now_is_temporary(tmp_path: Path) -> None:
+    """As where no descriptor is left: whoever waits for commits asks again."""
+    wakeups = DataVersion(tmp_path / "not there" / "bot.db")
+    with pytest.raises(Temporary):
+        wakeups.wait(0.0)
+    wakeups.close()
 
 
 def test_another_process_that_writes_for_long_is_waited_for(tmp_path: Path) -> None:
