@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -34,7 +33,8 @@ MERGE = "application/merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Seconds: `silence` without a byte; `whole` for the body of an answer, however it drips."""
+    """Seconds: `silence` without a byte; `whole` for the body of an answer, however it drips, and
+    at most one `silence` more."""
 
     silence: float = 20.0
     whole: float = 60.0
@@ -109,9 +109,8 @@ class Api:
         """
         response = self._send("GET", path, query, None, {}, bounds.silence)
         try:
-            with _within(response, bounds.whole):
-                self._accepted("GET", response)
-                yield _pieces(response)
+            self._accepted("GET", response, bounds)
+            yield self._pieces(response, bounds)
         finally:
             response.close()
 
@@ -127,10 +126,8 @@ class Api:
     ) -> Json:
         response = self._send(method, path, query, body, more, self._bounds.silence)
         try:
-            with _within(response, self._bounds.whole):
-                self._accepted(method, response)
-                data = b"".join(_pieces(response))
-            return _document(data)
+            self._accepted(method, response, self._bounds)
+            return _document(b"".join(self._pieces(response, self._bounds)))
         finally:
             response.close()  # what was read to its end is in the pool again already
 
@@ -176,14 +173,30 @@ class Api:
                 self._silent_until = self._clock.monotonic() + PAUSE
             raise Silent(f"the cluster at {way.host} does not answer: {_told(error)}") from error
 
-    def _accepted(self, method: str, response: urllib3.BaseHTTPResponse) -> None:
+    def _accepted(self, method: str, response: urllib3.BaseHTTPResponse, bounds: Bounds) -> None:
         if 200 <= response.status < 300:
             return  # a redirect is a proxy's that wants a sign-in: of the cluster it says nothing
         try:
-            data = b"".join(_pieces(response))
+            data = b"".join(self._pieces(response, bounds))
         except Temporary:
             data = b""
         raise _error(method, response.status, _refusal(data, response.headers))
+
+    def _pieces(self, response: urllib3.BaseHTTPResponse, bounds: Bounds) -> Iterator[bytes]:
+        """Each is what one read of the socket gave: a read that waits for more never ends where a
+        byte comes now and then. Raises Temporary."""
+        until, total = self._clock.monotonic() + bounds.whole, 0
+        try:
+            while piece := response.read1(1 << 16, decode_content=False):
+                total += len(piece)
+                if total > _MOST:
+                    raise Temporary("the cluster's answer is too long")
+                if self._clock.monotonic() > until:
+                    text = f"the cluster's answer took longer than {bounds.whole:.0f} s"
+                    raise Temporary(text)
+                yield piece
+        except (HTTPError, OSError) as error:
+            raise Temporary(f"the cluster's answer broke off: {_told(error)}") from error
 
     def _look_at_clock(self, date: str | None) -> None:
         try:
@@ -208,45 +221,6 @@ def events_path(namespace: str) -> str:
 def _path(namespace: str, kind: str, name: str) -> str:
     end = f"/{quote(name, safe='')}" if name else ""
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/{kind}{end}"
-
-
-@contextlib.contextmanager
-def _within(response: urllib3.BaseHTTPResponse, seconds: float) -> Iterator[None]:
-    """Lets the connection go after so long: a read that gets a byte now and then never ends by
-    itself. Raises Temporary, also where what came looks whole."""
-    over = threading.Event()
-
-    def cut() -> None:
-        over.set()
-        with contextlib.suppress(ValueError, RuntimeError, OSError):  # it is read to its end
-            response.shutdown()
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    late = Temporary(f"the cluster's answer took longer than {seconds:.0f} s")
-    try:
-        yield
-    except Temporary as error:
-        if over.is_set():
-            raise late from error
-        raise
-    finally:
-        timer.cancel()
-    if over.is_set():
-        raise late
-
-
-def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    total = 0
-    try:
-        for piece in response.stream(1 << 16, decode_content=False):
-            total += len(piece)
-            if total > _MOST:
-                raise Temporary("the cluster's answer is too long")
-            yield piece
-    except (HTTPError, OSError) as error:
-        raise Temporary(f"the cluster's answer broke off: {_told(error)}") from error
 
 
 def _document(data: bytes) -> Json:
