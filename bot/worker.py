@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,12 +58,14 @@ class LiveHosts:
         self._config = config
         self._seen = config()
         self._hosts = Hosts(self._seen.sources, clock)
+        self._lock = threading.Lock()
 
     def get(self, source: SourceName) -> GitHost:
-        config = self._config()
-        if config is not self._seen:
-            self._hosts.replace(config.sources)
-            self._seen = config
+        with self._lock:  # else a thread that stood still in here puts an older config in force
+            config = self._config()
+            if config is not self._seen:
+                self._hosts.replace(config.sources)
+                self._seen = config
         return self._hosts.get(source)
 
 

@@ -25,7 +25,7 @@ class Hosts:
     def __init__(self, sources: Mapping[SourceName, Source], clock: Clock) -> None:
         self._clock = clock
         self._sources = dict(sources)
-        self._shared: dict[SourceName, object] = {}
+        self._shared: dict[SourceName, tuple[Source, AppTokens]] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
         self._clients: WeakSet[GitHost] = WeakSet()
@@ -94,11 +94,10 @@ class Hosts:
         if source.app is None:
             return None
         with self._lock:
-            tokens = self._shared.get(source.name)
-            if not isinstance(tokens, AppTokens):
-                tokens = AppTokens(source.app, self._clock)
-                self._shared[source.name] = tokens
-        return tokens
+            held = self._shared.get(source.name)
+            if held is None or held[0] != source:  # of another config, which a thread still had
+                held = self._shared[source.name] = source, AppTokens(source.app, self._clock)
+        return held[1]
 
     def setup(self, source: SourceName) -> HostSetup:
         """A new one, for the calling thread to use and to close. Raises Permanent."""

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +212,19 @@ def test_wrong_key(made: AppStage, keys: tuple[str, str]) -> None:
     hosts = Hosts({SOURCE: source}, made.clock)
     with pytest.raises(Forbidden, match="private key"):
         hosts.get(SOURCE).repository(made.stage.fake.path)
+    hosts.close()
+
+
+def test_a_thread_that_still_had_an_older_config_leaves_no_key_behind(
+    made: AppStage, keys: tuple[str, str]
+) -> None:
+    source = app_source(made.stage, made.app.id, keys[0])
+    assert source.app is not None
+    older = replace(source, app=replace(source.app, id="1"))
+    hosts = Hosts({SOURCE: older}, made.clock)
+    hosts.replace({SOURCE: source})
+    hosts._tokens(older)  # as `get` does that was asked before
+    assert hosts.get(SOURCE).repository(made.stage.fake.path) == made.stage.repository
     hosts.close()
 
 
