@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import secrets
 import subprocess
 from dataclasses import dataclass
@@ -24,10 +25,12 @@ from typing import Any, Self
 
 import requests
 
-from tests.cluster.programs import Component, free_port
+from tests.cluster.programs import Component
+from tests.fakes.loopback import free_port
 
 ADMIN = "root"
 PASSWORD = "a password of the tests"
+_TOKEN = re.compile("[0-9a-f]{40}")
 SECONDS = 60.0
 """The longest wait for an answer, seconds."""
 
@@ -82,7 +85,9 @@ class GiteaProcess:
             *("admin", "user", "generate-access-token", "--username", ADMIN, "--raw"),
             *("--token-name", "tests", "--scopes", "all"),
         )
-        self.people[ADMIN] = Person(1, ADMIN, told.split()[-1])
+        # It prints to the same place what it logs, before or after.
+        token = next(word for word in told.split() if _TOKEN.fullmatch(word))
+        self.people[ADMIN] = Person(1, ADMIN, token)
         self.resume()
         return self
 
@@ -169,10 +174,10 @@ class GiteaProcess:
 
     def _answers(self) -> bool:
         try:
-            answer = self._session.get(f"{self.url}/api/healthz", timeout=5)
-        except requests.RequestException:
+            health = self._session.get(f"{self.url}/api/healthz", timeout=5)
+            return health.ok and bool(self.api("GET", "/user"))
+        except (requests.RequestException, Refused):
             return False
-        return answer.ok
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(
@@ -199,7 +204,9 @@ def _read(answer: requests.Response) -> Any:
 
 
 def _settings(folder: Path, made: Path, port: int, internal: str) -> str:
-    """app.ini. Webhooks go to loopback only, which Gitea forbids unless it is told."""
+    """app.ini. Webhooks go to loopback only, which Gitea forbids unless it is told. A database that
+    is busy for longer than SQLITE_TIMEOUT (0.5 s by itself) is a 401 to whoever asks: every error
+    while a token is looked up counts as a wrong one."""
     return f"""\
 APP_NAME = A Gitea of the tests
 RUN_MODE = prod
@@ -221,6 +228,7 @@ LFS_START_SERVER = false
 DB_TYPE = sqlite3
 PATH = {folder}/gitea.db
 SQLITE_JOURNAL_MODE = WAL
+SQLITE_TIMEOUT = {int(SECONDS * 1000)}
 
 [repository]
 ROOT = {folder}/repositories
