@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.bench.load import BATCHES, Load, median_of, put_on
 from tests.bench.table import Row
-from tests.scenarios.web_process import SECRET, free_port
+from tests.fakes.loopback import free_port
+from tests.scenarios.web_process import SECRET
 
 LOCK = Path(__file__).with_name("buildbot.lock")
 CONFIG = """\

@@ -29,7 +29,8 @@ import requests
 
 from tests.cluster.api import Api, Json
 from tests.cluster.pki import Authority, Pair
-from tests.cluster.programs import Component, find_program, free_port
+from tests.cluster.programs import Component, find_program
+from tests.fakes.loopback import free_port
 
 SERVICES = "10.213.0.0/16"
 _AUDIT = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,13 +31,6 @@ def find_program(name: str) -> Path:
     if found is None or name.startswith("kube"):  # another version of kubectl would mislead
         raise RuntimeError(f"{name} is not installed: {GET}")
     return Path(found)
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")

@@ -16,8 +16,8 @@ from bot.ports import Temporary
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.executor_bench import NODE, Bench, make_bench, spec
 from tests.cluster.log_kubelet import LogKubelet
-from tests.cluster.programs import free_port
 from tests.fakes.clock import HandClock
+from tests.fakes.loopback import free_port
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import command, environment, pushwright
+from tests.fakes.loopback import free_port
 
 CONFIG = """\
 version: 1
@@ -113,13 +114,6 @@ def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
 
 
 # -- serve -----------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -26,7 +26,8 @@ from tests.demo.programs import ContainerRegistry, Docker, docker_host, find_pro
 from tests.demo.screen import Screen
 from tests.fakes.base_image import push_base
 from tests.fakes.docker_process import DockerDaemon, built_dockerd, debian_dockerd
-from tests.fakes.registry_process import RegistryProcess, free_port
+from tests.fakes.loopback import free_port
+from tests.fakes.registry_process import RegistryProcess
 
 LOOPBACK = "127.0.0.1,localhost,::1"
 

@@ -15,7 +15,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fakes.registry_process import Traffic, free_port, parse_access_log
+from tests.fakes.loopback import free_port
+from tests.fakes.registry_process import Traffic, parse_access_log
 
 SYSTEM = ":/usr/sbin:/sbin"
 

@@ -16,8 +16,8 @@ from bot.core.findings import Finding, Result, code_of
 from bot.doctor.checks import run_checks
 from bot.doctor.registries import Registries
 from bot.registry.credentials import Credential
-from tests.fakes.loopback import Asked, Reply, serve
-from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess, free_port
+from tests.fakes.loopback import Asked, Reply, free_port, serve
+from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess
 from tests.needs import need
 from tests.registry.test_auth import HTPASSWD, PASSWORD
 from tests.registry.token_server import Signer, json_reply, scopes_of

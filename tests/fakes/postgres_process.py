@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.fakes.loopback import free_port
 
 GET = "make deps (as root; Debian: apt-get install -y --no-install-recommends postgresql)"
 FOLDERS = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin")
@@ -58,7 +59,7 @@ class PostgresProcess:
                 with (self.data / "pg_hba.conf").open("a") as rules:
                     rules.write("host all all samenet scram-sha-256\n")
         if self.port == 0:
-            self.port = _free_port()
+            self.port = free_port()
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command("postgres", *self._settings()),
@@ -171,9 +172,3 @@ def _group(user: str) -> str:
     import pwd
 
     return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -28,6 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from tests.fakes.loopback import free_port
+
 PROGRAM = "docker-registry"
 GET = "apt-get install -y --no-install-recommends docker-registry"
 
@@ -88,13 +90,6 @@ def parse_access_log(text: str) -> Traffic:
         requests[key] = requests.get(key, 0) + 1
         sent[key] = sent.get(key, 0) + (0 if found["size"] == "-" else int(found["size"]))
     return Traffic(requests, sent)
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RegistryProcess:

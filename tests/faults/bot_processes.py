@@ -18,7 +18,7 @@ from typing import Any, Self
 from bot.store import migrate
 from tests.fakes.githost.host import FakeHost
 from tests.fakes.githost.model import Repository
-from tests.fakes.registry_process import free_port
+from tests.fakes.loopback import free_port
 
 SECRET = "a webhook secret of some length"
 LOOPBACK = "127.0.0.1,localhost,::1"

@@ -14,8 +14,8 @@ import pytest
 from bot.ports import Forbidden
 from bot.registry.credentials import AuthFile, Credential
 from bot.registry.transport import Endpoint
-from tests.fakes.loopback import Asked, Reply, Script, serve
-from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess, free_port
+from tests.fakes.loopback import Asked, Reply, Script, free_port, serve
+from tests.fakes.registry_process import GET, PROGRAM, RegistryProcess
 from tests.needs import need
 from tests.registry.conftest import MakeClient, Time
 from tests.registry.images import make_image, push

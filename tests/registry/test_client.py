@@ -13,7 +13,8 @@ from bot.core.ids import Digest
 from bot.ports import Forbidden, NotFound, Permanent, Registry, Temporary
 from bot.registry.client import RegistryClient
 from bot.registry.transport import Endpoint
-from tests.fakes.registry_process import RegistryProcess, free_port
+from tests.fakes.loopback import free_port
+from tests.fakes.registry_process import RegistryProcess
 from tests.registry.conftest import MakeClient
 from tests.registry.images import make_image, make_index, push, put_manifest
 

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bot.store import migrate
+from tests.fakes.loopback import free_port
 from tests.scenarios.receiver import database_url
 
 ROOT = Path(__file__).parents[2]
@@ -111,13 +112,6 @@ class Receiver:
 def answer(response: http.client.HTTPResponse) -> Answer:
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, response.read(), headers)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def start(folder: Path) -> Receiver:

@@ -23,8 +23,9 @@ from tests.cluster.e2e.attempts import terminated
 from tests.cluster.e2e.ground import Ground
 from tests.cluster.images import BOT
 from tests.cluster.node import HOST
-from tests.cluster.programs import PATH, Component, free_port
+from tests.cluster.programs import PATH, Component
 from tests.fakes.githost.host import FakeHost
+from tests.fakes.loopback import free_port
 
 SECRET = "a secret of forty characters, more or less"
 ACCOUNT = "worker"
