@@ -148,9 +148,11 @@ class Transport:
 
 
 def stream(response: requests.Response) -> Iterator[bytes]:
-    """The body in pieces of at most 64 KiB, as sent; Temporary if it breaks off."""
+    """The body in pieces of at most 64 KiB, as sent; Temporary if it breaks off. Each is what one
+    read of the socket gave, so that who counts the time can do it while a body drips."""
     try:
-        yield from response.raw.stream(_CHUNK, decode_content=False)
+        while piece := response.raw.read1(_CHUNK, decode_content=False):
+            yield piece
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise Temporary(f"{_place(response.url)} broke off its answer") from _harmless(
             error, response.url

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import threading
 import traceback
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from bot.registry.client import MANIFEST_LIMIT, RegistryClient
 from bot.registry.manifests import OCI_MANIFEST
 from bot.registry.references import digest_of
 from bot.registry.transport import Endpoint
-from tests.fakes.loopback import Answer, Asked, Reply, serve
+from tests.fakes.loopback import Answer, Asked, Loopback, Reply, serve
 from tests.fakes.registry_process import RegistryProcess
 from tests.registry.conftest import MakeClient, Time
 from tests.registry.images import make_image, push
@@ -206,6 +209,36 @@ def test_a_redirect_with_an_endless_body_is_not_read(make_client: MakeClient) ->
     with serve(answer) as server:
         client = make_client(Endpoint(server.host, insecure=True))
         assert client.manifest(f"{server.host}/api", "v1").digest == DIGEST
+
+
+def test_an_answer_that_drips_is_left(make_client: MakeClient, clock: Time) -> None:
+    """A byte now and then, never silent for as long as a connection may be: the clock is turned by
+    half a minute for each."""
+    left, waited = threading.Event(), threading.Event()
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", OCI_MANIFEST)
+            self.send_header("Content-Length", "10000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(2000):
+                    if left.wait(0.01):
+                        return
+                    self.wfile.write(b" ")
+                    clock.at += 30.0
+                waited.set()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with Loopback(Drip) as server:
+        client = make_client(Endpoint(server.host, insecure=True))
+        with pytest.raises(Temporary, match="too slowly"):
+            client.manifest(f"{server.host}/api", DIGEST)
+        assert not waited.is_set()
+        left.set()
 
 
 def test_head_of_a_digest_that_answers_another(make_client: MakeClient) -> None:
