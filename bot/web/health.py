@@ -13,6 +13,9 @@ from bot.web.metrics import CONTENT_TYPE, Metrics
 
 ASK_SECONDS: Final = 1.0
 """Anybody may ask /readyz; the store is asked at most this often."""
+WAIT_SECONDS: Final = 1.0
+"""While one asks the store, others wait for its answer this long: it is then as good as none, and
+the threads in which they wait are wanted for webhooks and /healthz."""
 
 
 class Readiness:
@@ -26,12 +29,15 @@ class Readiness:
         self._ready = False
 
     def ready(self) -> bool:
-        with self._lock:
-            now = self._monotonic()
-            if self._asked is None or now - self._asked >= ASK_SECONDS:
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            return False
+        try:
+            if self._asked is None or self._monotonic() - self._asked >= ASK_SECONDS:
                 self._ready = self._ask()
-                self._asked = now
+                self._asked = self._monotonic()
             return self._ready
+        finally:
+            self._lock.release()
 
     def _ask(self) -> bool:
         try:

@@ -19,6 +19,7 @@ from bot.ports import Temporary
 from bot.records import IncomingDelivery
 from bot.settings import SettingsMistake
 from bot.web import pages
+from bot.web.health import Readiness
 from bot.web.inbox import BATCH_ROWS, InboxWriter, NotStored
 from bot.web.secretfiles import SecretFiles, source_secrets
 from bot.web.server import CROWDED_SECONDS, READ_SECONDS, Readings
@@ -51,6 +52,12 @@ class Inbox:
 
     def check(self) -> None:
         pass
+
+
+class Hanging(Inbox):
+    def check(self) -> None:
+        self.entered.set()
+        self.held.wait(60)
 
 
 class Clock:
@@ -153,6 +160,23 @@ def test_a_writer_that_stands_still_is_not_healthy() -> None:
     assert not writer.healthy()
     with pytest.raises(NotStored):
         writer.put(delivery("late"))
+
+
+def test_who_asks_for_readiness_does_not_wait_for_a_store_that_hangs() -> None:
+    """Each waits in a thread of the process, and they come every few seconds."""
+    store = Hanging()
+    readiness, said = Readiness(store, Clock()), list[bool]()
+    threads = [threading.Thread(target=lambda: said.append(readiness.ready())) for _ in range(4)]
+    threads[0].start()
+    assert store.entered.wait(20)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads[1:]:
+        thread.join(20)
+    assert said == [False] * 3
+    store.held.set()
+    threads[0].join(20)
+    assert said == [False] * 3 + [True]
 
 
 # -- secrets ---------------------------------------------------------------------------------------
