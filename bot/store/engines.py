@@ -20,6 +20,9 @@ from bot.store.wakeups import DataVersion, Notifications
 BUSY_SECONDS = 10
 STATEMENT_SECONDS = 15
 IDLE_SECONDS = 20
+SILENT_SECONDS = 30
+"""After which a server is given up whose machine does not acknowledge what it was sent, or our
+probes: by itself the kernel waits for a quarter of an hour, and for an answer without end."""
 WAL_LIMIT = 64 * 1024 * 1024
 """Bytes that the WAL file is cut back to after a checkpoint."""
 
@@ -43,6 +46,15 @@ registry.register("sqlite.shared", __name__, SharedSqlite.__name__)
 
 _COMPILED: LRUCache[object, object] = LRUCache(500)
 """Statements of all engines on SQLite, as many as SQLAlchemy keeps for one."""
+
+
+_SILENT = {
+    "tcp_user_timeout": SILENT_SECONDS * 1000,
+    "keepalives_idle": SILENT_SECONDS // 2,
+    "keepalives_interval": SILENT_SECONDS // 6,
+    "keepalives_count": 3,
+}
+"""https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-TCP-USER-TIMEOUT"""
 
 
 def connect(url: str, *, create: bool) -> Database:
@@ -138,6 +150,7 @@ def _postgresql(url: URL) -> Database:
         connect_args={
             "options": options,
             "connect_timeout": 5,
+            **{name: value for name, value in _SILENT.items() if name not in url.query},
             "application_name": "pushwright",
             "prepare_threshold": None,  # a pooler may hand the next statement to another session
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -138,6 +140,26 @@ def test_a_server_that_lies_about_commits_is_refused(postgres: PostgresProcess) 
     url = postgres.create_database()
     with pytest.raises(Permanent, match="synchronous_commit = on"):
         open_store(f"{url}?options=-csynchronous_commit%3Doff", create=True)
+
+
+def test_a_server_that_is_gone_without_a_word_is_given_up(postgres: PostgresProcess) -> None:
+    """By itself the kernel sends again for a quarter of an hour, and waits without end for an
+    answer. What the administrator says counts."""
+    url = postgres.create_database()
+    open_store(url, create=True).close()
+
+    def patience(tx: Connection) -> tuple[int, ...]:
+        driver = tx.connection.driver_connection
+        assert driver is not None
+        names = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)
+        with socket.socket(fileno=os.dup(driver.fileno())) as link:
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            return tuple(link.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+
+    for query, expected in (("", (30_000, 15, 5)), ("?tcp_user_timeout=5000", (5_000, 15, 5))):
+        store = open_store(url + query)
+        assert store._database.read(patience) == expected
+        store.close()
 
 
 def test_nobody_else_reads_the_file(tmp_path: Path) -> None:
