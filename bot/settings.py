@@ -76,7 +76,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             "PUSHWRIGHT_DATABASE_URL must start with sqlite:/// or postgresql+psycopg://"
         )
     threads = value("PUSHWRIGHT_WEB_THREADS")
-    if not threads.isdigit() or not 1 <= int(threads) <= 256:
+    if not _is_number(threads) or not 1 <= int(threads) <= 256:
         raise SettingsMistake(f"PUSHWRIGHT_WEB_THREADS must be 1 to 256, not {threads!r}")
     level = value("PUSHWRIGHT_LOG_LEVEL")
     if level not in {"debug", "info", "warning", "error"}:
@@ -84,7 +84,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             f"PUSHWRIGHT_LOG_LEVEL must be debug, info, warning or error, not {level!r}"
         )
     listen = value("PUSHWRIGHT_LISTEN")
-    if ":" not in listen:
+    if not _is_place(listen):
         raise SettingsMistake(f"PUSHWRIGHT_LISTEN must be host:port, not {listen!r}")
     return Settings(
         config=Path(value("PUSHWRIGHT_CONFIG")),
@@ -97,18 +97,35 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def _is_place(listen: str) -> bool:
+    """`host:port`, or gunicorn's `unix:/path`."""
+    _, colon, port = listen.rpartition(":")
+    return listen.startswith("unix:") or bool(colon and _is_number(port) and int(port) <= 65535)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _with_password(url: str, file: str | None) -> str:
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not file or url.startswith("sqlite:"):
         return url
     try:
-        password = Path(file).read_text().strip()
+        password = Path(file).read_text("utf-8").strip()
     except OSError as error:
         raise SettingsMistake(
             f"PUSHWRIGHT_DATABASE_PASSWORD_FILE: {file} can't be read: {error.strerror}"
         ) from error
-    parts = urlsplit(url)
+    except UnicodeDecodeError as error:
+        raise SettingsMistake(
+            f"PUSHWRIGHT_DATABASE_PASSWORD_FILE: {file} is no UTF-8 text"
+        ) from error
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SettingsMistake(f"PUSHWRIGHT_DATABASE_URL can't be read: {error}") from error
     person, at, place = parts.netloc.rpartition("@")
     if not at:
         raise SettingsMistake("PUSHWRIGHT_DATABASE_URL names no user for the password in the file")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.ports import HostError
-from bot.records import SchemaTooNew
+from bot.records import SchemaTooNew, SchemaTooOld
 from bot.settings import SettingsMistake, read_settings
 from bot.telemetry import start_logging
 from bot.web.app import create_app, writer_of
@@ -38,7 +38,7 @@ class Web:
         """A store that can't be opened ends the process and, by this code, gunicorn."""
         try:
             self._app = self._make()
-        except (HostError, SchemaTooNew) as error:
+        except (HostError, SchemaTooNew, SchemaTooOld) as error:
             _LOG.error("the web process can't start: %s", error)
             sys.exit(_GUNICORN_STOPS)
         writer_of(self._app).start()

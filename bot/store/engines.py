@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 from sqlalchemy.util import LRUCache
 
 from bot.ports import Permanent
@@ -63,6 +63,11 @@ def connect(url: str, *, create: bool) -> Database:
         parsed = make_url(url)
     except ArgumentError as error:
         raise Permanent(f"PUSHWRIGHT_DATABASE_URL can't be read: {error}") from error
+    except ValueError as error:  # its text may be a part of the password
+        raise Permanent(
+            "PUSHWRIGHT_DATABASE_URL can't be read: its port is no number "
+            "(an @ in a password is written %40)"
+        ) from error
     match parsed.get_backend_name():
         case "sqlite":
             return _sqlite(parsed, create=create)
@@ -92,8 +97,7 @@ def _private_file(path: Path, *, create: bool) -> None:
     shared memory file the same mode."""
     try:
         if create:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            _make_file(path)
         found = path.stat()
     except FileNotFoundError as error:
         raise Permanent(f"there is no database at {path}: run pushwright migrate") from error
@@ -101,6 +105,14 @@ def _private_file(path: Path, *, create: bool) -> None:
         raise Permanent(f"the database {path} can't be opened: {error.strerror}") from error
     if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():
         path.chmod(0o600)
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise Permanent(f"the database {path} can't be made: {error.strerror}") from error
 
 
 def _sqlite_engine(path: Path, begin: str, pragmas: tuple[str, ...]) -> Engine:
@@ -165,6 +177,9 @@ def _postgresql(url: URL) -> Database:
     try:
         with writer.connect() as connection:
             durable = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+    except ProgrammingError as error:  # libpq knows no such option
+        database.close()
+        raise Permanent(f"PUSHWRIGHT_DATABASE_URL can't be used: {error.orig}") from error
     except DBAPIError as error:
         database.close()
         raise translated(error) from error

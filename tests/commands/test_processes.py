@@ -77,8 +77,6 @@ def test_a_missing_config_ends_in_words(verb: str, tmp_path: Path) -> None:
     [
         ("PUSHWRIGHT_LOG_LEVEL", "loud"),
         ("PUSHWRIGHT_DATABASE_URL", "mysql://x"),
-        pytest.param("PUSHWRIGHT_WEB_THREADS", "many", marks=pytest.mark.long),
-        pytest.param("PUSHWRIGHT_LISTEN", "8080", marks=pytest.mark.long),
         pytest.param("PUSHWRIGHT_STATE", "/proc/none", marks=pytest.mark.long),
     ],
 )
@@ -94,6 +92,16 @@ def test_web_names_a_wrong_setting_without_a_trace(site: Path) -> None:
     assert (ended.returncode, ended.stderr) == (
         1,
         "pushwright: PUSHWRIGHT_WEB_THREADS must be 1 to 256, not 'many'\n",
+    )
+
+
+def test_standard_output_may_be_closed(tmp_path: Path) -> None:
+    """As cron and some service managers start what they run."""
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", *command(["check-config", "none.yaml"])]
+    ended = subprocess.run(line, env=environment(tmp_path), capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        b"none.yaml: it can't be read: No such file or directory\n",
     )
 
 

@@ -94,6 +94,27 @@ def test_defaults_of_the_table_are_the_ones_that_hold() -> None:
     assert settings.database_url == f"sqlite:///{settings.state}/pushwright.db"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUSHWRIGHT_WEB_THREADS", "many"),
+        ("PUSHWRIGHT_WEB_THREADS", "²"),
+        ("PUSHWRIGHT_LISTEN", "8080"),
+        ("PUSHWRIGHT_LISTEN", "127.0.0.1:http"),
+        ("PUSHWRIGHT_LISTEN", "127.0.0.1:80800"),
+        ("PUSHWRIGHT_DATABASE_URL", "mysql://x"),
+    ],
+)
+def test_values_that_can_not_be_used_are_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsMistake, match=name):
+        read_settings({name: value})
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", ":8080", "unix:/run/web.sock"])
+def test_addresses_to_listen_on(listen: str) -> None:
+    assert read_settings({"PUSHWRIGHT_LISTEN": listen}).listen == listen
+
+
 def test_an_empty_variable_is_as_good_as_none() -> None:
     assert read_settings({setting.name: "" for setting in SETTINGS}) == read_settings({})
 
@@ -109,3 +130,9 @@ def test_a_password_comes_from_its_file(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingsMistake, match="can't be read"):
         read_settings(given | {"PUSHWRIGHT_DATABASE_PASSWORD_FILE": str(tmp_path / "none")})
+    (tmp_path / "password").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsMistake, match="is no UTF-8 text"):
+        read_settings(given)
+    (tmp_path / "password").write_text("p")
+    with pytest.raises(SettingsMistake, match="PUSHWRIGHT_DATABASE_URL can't be read"):
+        read_settings(given | {"PUSHWRIGHT_DATABASE_URL": "postgresql://bot@[::1/pushwright"})

@@ -124,11 +124,20 @@ def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
         ("sqlite:///:memory:", "must be a file"),
         ("mysql://x/y", "use sqlite:///<file> or postgresql://"),
         ("what is this", "can't be read"),
+        ("postgresql://bot@db:port/x", "PUSHWRIGHT_DATABASE_URL can't be read: its port"),
+        ("postgresql://bot:s@se:cret@db/x", "an @ in a password is written %40"),
+        ("postgresql://bot@127.0.0.1:1/x?ssl=on", 'PUSHWRIGHT_DATABASE_URL.*option "ssl"'),
     ],
 )
 def test_other_addresses_are_refused(url: str, words: str) -> None:
-    with pytest.raises(Permanent, match=words):
+    with pytest.raises(Permanent, match=words) as refused:
         open_store(url)
+    assert "cret" not in str(refused.value), "no part of a password is shown"
+
+
+def test_a_folder_that_can_not_be_made_is_named() -> None:
+    with pytest.raises(Permanent, match=r"/proc/none/x\.db can't be made"):
+        open_store("sqlite:////proc/none/x.db", create=True)
 
 
 def test_a_server_that_is_down_is_temporary() -> None:

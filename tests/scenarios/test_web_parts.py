@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from bot.core.centralconfig import CentralConfig, Source
 from bot.core.ids import HostKind, SourceName
 from bot.ports import Temporary
-from bot.records import IncomingDelivery
+from bot.records import IncomingDelivery, SchemaTooOld
 from bot.settings import SettingsMistake
 from bot.web import pages
 from bot.web.health import Readiness
@@ -24,6 +25,7 @@ from bot.web.inbox import BATCH_ROWS, InboxWriter, NotStored
 from bot.web.secretfiles import SecretFiles, source_secrets
 from bot.web.server import CROWDED_SECONDS, READ_SECONDS, Readings
 from bot.web.sources import ConfiguredSources
+from bot.wsgi import Web
 
 
 def delivery(name: str) -> IncomingDelivery:
@@ -203,6 +205,17 @@ def test_a_source_with_a_bad_secret_does_not_start(
         files(Clock(), good, bad)
     assert "source acme" in str(refused.value)
     assert str(bad) in str(refused.value)
+
+
+def test_a_store_that_lacks_a_migration_ends_the_process_in_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def make() -> Flask:
+        raise SchemaTooOld("run pushwright migrate")
+
+    with pytest.raises(SystemExit):
+        Web(make, lambda: None).start()
+    assert "can't start: run pushwright migrate" in caplog.text
 
 
 def test_a_source_without_any_secret_does_not_start() -> None:
