@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central
 from bot.core.hookplan import webhook_url
 from bot.core.ids import SourceName
+from bot.core.mistakes import Mistake
 from bot.core.reports_setup import (
     UNANSWERED,
     SourceWish,
@@ -38,6 +39,7 @@ from bot.secretfolder import SecretFolder
 from bot.settings import SettingsMistake, read_settings
 
 LOOPBACK: Final = "127.0.0.1"
+_ADDRESSES: Final = frozenset({"public-url", "url", "api-url", "proxy"})
 
 
 def github(options: argparse.Namespace) -> int:
@@ -85,10 +87,10 @@ def wanted_app(
     wish: SourceWish, public_url: str, name: str | None, organization: str | None
 ) -> WantedApp:
     """Held against the rules of the central config. Raises SettingsMistake."""
-    found = parse_central(wish.document(public_url).encode(), "the command line")
+    document = wish.document(public_url)
+    found = parse_central(document.encode(), "the command line")
     if not isinstance(found, CentralConfig):
-        said = (f"{one.message} ({one.hint})" if one.hint else one.message for one in found)
-        raise SettingsMistake("; ".join(said))
+        raise SettingsMistake("; ".join(_said(one, document.splitlines()) for one in found))
     if organization is not None and not is_organization(organization):
         raise SettingsMistake(f"{organization!r} is no organization's name: it stands in its URL")
     name = name or default_name(organization)
@@ -96,6 +98,13 @@ def wanted_app(
         raise SettingsMistake(f"the App's name has {len(name)} characters, GitHub takes 34")
     source = found.sources[SourceName(wish.name)]
     return WantedApp(source, name, found.public_url, webhook_url(found, source), organization)
+
+
+def _said(mistake: Mistake, document: Sequence[str]) -> str:
+    """With the option that it is about: keys are called as options are."""
+    key = document[mistake.line - 1].strip().partition(":")[0] if mistake.line else ""
+    option = f"--{key}: " if key in _ADDRESSES else ""
+    return f"{option}{mistake.message}" + (f" ({mistake.hint})" if mistake.hint else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+ROWS_MAX = 10_000
+
+
 def moment(text: str) -> datetime:
     """ISO 8601 as an aware time in UTC, which it is in unless it says otherwise."""
     from datetime import UTC, datetime
@@ -30,6 +33,13 @@ def registry(text: str) -> str:
     if fault := name_fault(f"{text}/x"):
         raise argparse.ArgumentTypeError(f"{text!r} is no registry: {fault}")
     return text
+
+
+def rows(text: str) -> int:
+    """How many to list."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= ROWS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {ROWS_MAX}")
+    return int(text)
 
 
 def port(text: str) -> int:

@@ -9,7 +9,7 @@ from bot.configfile import missing_files
 from bot.core.centralconfig import CentralConfig
 from bot.core.centralfile import parse_central
 from bot.core.centralkeys import CENTRAL_FILE
-from bot.core.mistakes import Mistake, Notes
+from bot.core.mistakes import Mistake, Notes, counted
 from bot.core.rehearsal import mistakes_of_plans
 from bot.core.repoconfig import RepoConfig
 from bot.core.repofile import parse_repo_file
@@ -69,7 +69,7 @@ def _central(found: CentralConfig | tuple[Mistake, ...]) -> Checked:
         return _wrong(found)
     missing = tuple(
         Mistake(path, 0, 0, f"the file of {what} can't be read: {why}")
-        for path, what, why in missing_files(found)
+        for path, what, why in dict.fromkeys(missing_files(found))
     )
     if missing:
         return Checked(_lines(found.warnings, "warning: ") + _lines(missing), missing, 1)
@@ -83,8 +83,7 @@ def _central(found: CentralConfig | tuple[Mistake, ...]) -> Checked:
 
 
 def _wrong(mistakes: tuple[Mistake, ...]) -> Checked:
-    summary = _count(len(mistakes), "mistake")
-    return Checked((*_lines(mistakes), summary), mistakes, 1)
+    return Checked((*_lines(mistakes), counted(len(mistakes))), mistakes, 1)
 
 
 def _right(summary: str, warnings: tuple[Mistake, ...]) -> Checked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.arguments import ref
+from bot.arguments import ref, rows
 from bot.verbs import add, late
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def operations(commands: Commands) -> None:
         help="only those (default: all)",
     )
     deliveries.add_argument(
-        "--limit", type=int, default=50, metavar="N", help="how many, newest first (default: 50)"
+        "--limit", type=rows, default=50, metavar="N", help="how many, newest first (default: 50)"
     )
     replay = add(
         commands,

@@ -30,6 +30,10 @@ class Mark:
     column: int
 
 
+def counted(number: int) -> str:
+    return "1 mistake" if number == 1 else f"{number} mistakes"
+
+
 MOST_SHOWN = 100
 
 

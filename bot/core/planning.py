@@ -11,7 +11,7 @@ from bot.core.centralconfig import RepositoryRule
 from bot.core.events import BranchPushed, RequestChanged
 from bot.core.facts import EventFacts, NoConfig
 from bot.core.ids import RepositoryId, Trust
-from bot.core.mistakes import Mistake
+from bot.core.mistakes import Mistake, counted
 from bot.core.planning_builds import Planned, build_all, pulled_in
 from bot.core.planning_choice import Choice, choose
 from bot.core.planning_effect import effect
@@ -290,7 +290,7 @@ def _place(mistake: Mistake) -> tuple[str, int, int, str]:
 def _note(wish: ClaimWish) -> str:
     """One line for the journal."""
     if wish.mistakes:
-        return f"{len(wish.mistakes)} mistakes in the configuration"
+        return f"{counted(len(wish.mistakes))} in the configuration"
     if wish.waiting or wish.nothing:
         return wish.waiting or wish.nothing or ""
     return f"to build: {', '.join(image.image for image in wish.images)}"

@@ -9,6 +9,7 @@ from typing import Final
 from bot.core.commands import PREFIX, Refusal, Spec
 from bot.core.ids import BuildId, Digest, ImageKey, Role, Sha
 from bot.core.markdown import code, codes, fence, fitting, link, table, tail
+from bot.core.mistakes import counted
 from bot.core.reports_images import live_state, withdrawn_state
 from bot.core.reports_rows import ClaimLike, ImageLike
 from bot.core.reports_rows import Known as _Known
@@ -240,9 +241,8 @@ def _said(claims: Sequence[ClaimLike]) -> str:
                 return str(claim.wish[key])
         wrong = claim.wish.get("mistakes")
         if isinstance(wrong, list) and wrong and isinstance(wrong[0], dict):
-            return (
-                f"{len(wrong)} mistakes in the configuration, the first: {wrong[0].get('message')}"
-            )
+            many = counted(len(wrong))
+            return f"{many} in the configuration, the first: {wrong[0].get('message')}"
     return "Nothing was planned for this commit." if not claims else ""
 
 

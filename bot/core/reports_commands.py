@@ -131,7 +131,7 @@ def no_tag(word: str) -> str:
 
 def role_needed(spec: Spec, need: Role, role: Role, start: str, *, author: bool) -> str:
     """Why somebody may not. `need`: after the administrator's table."""
-    own = " or be the author of the request" if author else ""
+    own = ", or being the author of the request" if author else ""
     have = "no access" if role is Role.NONE else f"{role} access"
     return f"{start}{spec.name} needs {need} access{own}; you have {have}"
 

@@ -15,7 +15,7 @@ from bot.core.ids import HostKind
 from bot.doctor.checks import Check
 from bot.hosts.factory import Hosts
 from bot.hostsetup import HostSetup
-from bot.ports import Clock, HostError
+from bot.ports import Clock, HostError, Temporary
 from bot.served import served
 
 FEW = 10
@@ -50,7 +50,7 @@ class GitHosts:
             yield from hostfindings.credential(source, found, self.clock.now())
             yield from self._of_app(source, setup.app())
         except HostError as error:
-            yield about.fail(str(error), _remedy(source))
+            yield about.fail(str(error), _remedy(source, error))
             return
         finally:
             setup.close()
@@ -69,7 +69,7 @@ class GitHosts:
         try:
             found = served(self.config, source, self.hosts.get(source.name))
         except HostError as error:
-            yield about.fail(str(error), _remedy(source))
+            yield about.fail(str(error), _remedy(source, error))
             return
         yield from (hostfindings.missing(source, path, said) for path, said in found.unseen)
         if found.unmatched:
@@ -109,7 +109,9 @@ def _count(there: int, looked: int) -> str:
     return text if there == looked else f"{text}; {looked} are looked at, --deep looks at all"
 
 
-def _remedy(source: Source) -> str:
+def _remedy(source: Source, error: HostError) -> str:
+    if isinstance(error, Temporary):
+        return f"see that {source.url} is up and reached from here, by its proxy and ca-file"
     if source.app is not None:
         return "see docs/git-hosts.md, GitHub App: its id, private key and installation"
     match source.kind:

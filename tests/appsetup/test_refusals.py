@@ -191,12 +191,12 @@ def test_what_is_no_code_is_not_asked_about(tmp_path: Path, host: FakeHost, code
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--public-url", "builds.example.com"), "this is no address"),
-        (("--url", "https://user:pw@git.test"), "an address has no user"),
+        (("--public-url", "builds.example.com"), "--public-url: this is no address"),
+        (("--url", "https://user:pw@git.test"), "--url: an address has no user"),
         (("--source", "Not A Name"), "lower-case letters"),
         (("--org", "acme/../x"), "no organization's name"),
         (("--name", "n" * 35), "35 characters, GitHub takes 34"),
-        (("--proxy", "socks://x"), "this is no address"),
+        (("--proxy", "socks://x"), "--proxy: this is no address"),
     ],
 )
 def test_options_that_can_not_be(host: FakeHost, more: tuple[str, ...], said: str) -> None:

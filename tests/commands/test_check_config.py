@@ -34,12 +34,15 @@ def test_a_central_config_and_the_files_that_it_names(tmp_path: Path) -> None:
         "version: 1\npublic-url: https://b.test\nsources:\n  gl:\n    kind: gitlab\n"
         "    token-file: secret\n    webhook-secret-files: [missing]\n"
         "repositories: [{match: 'acme/*'}]\ndefaults: {registry: reg.test}\n"
+        "registries:\n  reg.test: {bot-auth-file: both.json, pod-auth-file: both.json}\n"
     )
     ended = run("check-config", file)
     assert (ended.code, ended.out) == (1, "")
     assert f"{tmp_path}/missing" in ended.err
+    assert ended.err.count("/both.json: ") == 1, "what two keys name is said once"
     assert "source gl" in ended.err
     (tmp_path / "missing").write_text("a secret of many characters")
+    (tmp_path / "both.json").write_text("{}")
     good = run("check-config", file)
     assert good.code == 0, good.err
     assert good.out.startswith("ok: 1 source, 1 repository rule")

@@ -96,6 +96,13 @@ def test_deliveries_with_what_became_of_them(
     assert "there is no such delivery" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("limit", ["0", "-5", "x", "9" * 30])
+def test_a_list_has_a_length(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["deliveries", "--limit", limit])
+    assert f"'{limit}' is no number from 1 to 10000" in capsys.readouterr().err
+
+
 # -- build -----------------------------------------------------------------------------------
 
 

@@ -45,8 +45,9 @@ def test_a_revoked_token(site: Site) -> None:
 
 def test_a_host_that_is_down(site: Site) -> None:
     site.host.faults.outage = True
-    result, text, _ = site.doctor()["forge", "credential"]
+    result, text, remedy = site.doctor()["forge", "credential"]
     assert (result, "503" in text) == (FAIL, True)
+    assert f"see that {site.host.url} is up" in remedy, "no other token helps"
 
 
 def test_a_token_that_ends_soon(site: Site) -> None:

@@ -15,7 +15,7 @@ def test_who_reads_may_not_build_and_is_told_once(talk: Talk, world: World) -> N
     world.run()
     assert world.ran("api").count(sha) == 1
     assert len(talk.replies()) == 1
-    assert "/build needs write access or be the author" in talk.replies()[0]
+    assert "/build needs write access, or being the author" in talk.replies()[0]
     assert len(world.journal("command")) == 5
 
 
