@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from bot.ports import Clock
+from bot.ports import Clock, Temporary
 from bot.web import health, webhooks
 from bot.web.bodies import BodyReader
 from bot.web.inbox import Inbox, InboxWriter
@@ -46,7 +47,11 @@ def create_app(
     writer = InboxWriter(inbox, clock.monotonic)
 
     def numbers() -> Mapping[str, float]:
-        return {"webhooks_waiting": writer.waiting(), **(gauges() if gauges else {})}
+        """While the store is away those of this process are told all the same."""
+        of_the_store: Mapping[str, float] = {}
+        with suppress(Temporary):
+            of_the_store = gauges() if gauges else {}
+        return {"webhooks_waiting": writer.waiting(), **of_the_store}
 
     metrics = Metrics(numbers)
     receiver = webhooks.Receiver(sources, writer, BodyReader(clock.monotonic), metrics, clock)

@@ -6,6 +6,7 @@ to load it again.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -15,7 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, make_response, render_tem
 from bot.core.centralconfig import CentralConfig
 from bot.core.ids import BuildId
 from bot.core.logtext import Line, read_line
-from bot.ports import Clock
+from bot.ports import Clock, Temporary
 from bot.storage import Store
 from bot.web.deliveryviews import DeliveryShown, delivery_document, delivery_view
 from bot.web.views import (
@@ -34,9 +35,11 @@ _CSP: Final = (
 )
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _NUMBER: Final = re.compile(r"[0-9]{1,11}")
+_FOR_PEOPLE: Final = {"pages.front", "pages.build", "pages.report", "pages.delivery"}
 _TAIL: Final = 300
 _PAGE_LINES: Final = 5000
 _WATCHED: Final = 60.0
+_LOG = logging.getLogger(__name__)
 
 
 def blueprint(store: Store, clock: Clock, central: Callable[[], CentralConfig]) -> Blueprint:
@@ -83,6 +86,7 @@ def blueprint(store: Store, clock: Clock, central: Callable[[], CentralConfig]) 
         return jsonify(report_document(_report(store, page_id)))
 
     _deliveries(pages, store)
+    _notices(pages, central)
     pages.add_app_template_filter(_seconds, "seconds")
     pages.add_app_template_filter(_bytes, "bytes")
     return pages
@@ -96,6 +100,34 @@ def _deliveries(pages: Blueprint, store: Store) -> None:
     @pages.get("/deliveries/<page_id>.json")
     def delivery_json(page_id: str) -> Response:
         return jsonify(delivery_document(_delivery(store, page_id)))
+
+
+def _notices(pages: Blueprint, central: Callable[[], CentralConfig]) -> None:
+    """What people read where a page is not there; programs get a word of JSON."""
+
+    @pages.errorhandler(404)
+    def missing(_error: Exception) -> Response:
+        kept = central().retention
+        text = (
+            f"Builds and reports are kept for {kept.builds} days, deliveries for "
+            f"{kept.deliveries}. A newer build is behind the status of a newer commit."
+        )
+        return _notice(404, "Not found", text)
+
+    @pages.errorhandler(Temporary)
+    def away(error: Temporary) -> Response:
+        _LOG.warning("%s: nothing is shown: %s", request.endpoint, error)
+        text = "The database can't be asked just now. Nothing is lost: look again in a minute."
+        return _notice(503, "Not available", text)
+
+
+def _notice(code: int, title: str, text: str) -> Response:
+    if request.endpoint in _FOR_PEOPLE:
+        response = _page("notice.html", title=title, text=text)
+    else:
+        response = jsonify(error=title.lower())
+    response.status_code = code
+    return response
 
 
 def _view(store: Store, clock: Clock, build_id: str) -> BuildView:

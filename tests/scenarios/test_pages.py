@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import pytest
 from flask.testing import FlaskClient
 
 from bot.core.builds import CacheUse, LogLine, OutcomeClass, Place
 from bot.core.ids import HostKind
+from bot.ports import Temporary
+from bot.storage import Store
 from bot.web import pages
 from bot.web.app import SECURITY_HEADERS, create_app
 from bot.web.sources import ConfiguredSources
@@ -112,7 +115,38 @@ def test_a_wrong_id_is_not_found_and_not_repeated(browser: FlaskClient) -> None:
         for each in wrong:
             answer = browser.get(f"{path}{each}{end}")
             assert answer.status_code == 404, (path, each, end)
-            assert answer.get_json() == {"error": "not found"}
+            if end or "%2f" in each:
+                assert answer.get_json() == {"error": "not found"}
+            else:
+                assert "are kept for 180 days" in answer.text
+                assert f"{path}{each}" not in answer.text
+
+
+class Away:
+    """A store whose database is not there."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Temporary("no connection to db.internal")
+
+    def gauges(self) -> NoReturn:
+        raise Temporary("no connection to db.internal")
+
+
+def test_while_the_database_is_away_pages_say_so(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    sources = ConfiguredSources(lambda: world.central, world.clock.monotonic)
+    away = pages.blueprint(cast("Store", Away()), world.clock, lambda: world.central)
+    app = create_app(sources, world.store, world.clock, [away], gauges=Away().gauges)
+    client = app.test_client()
+    page, as_json = (client.get(f"/builds/{'0' * 32}{end}") for end in ("", ".json"))
+    assert (page.status_code, as_json.status_code) == (503, 503)
+    assert "can't be asked just now" in html.unescape(page.text)
+    assert as_json.get_json() == {"error": "not available"}
+    assert "db.internal" not in page.text, "visitors need not know where it is"
+    assert "db.internal" in caplog.text
+    metrics = client.get("/metrics")
+    assert (metrics.status_code, "pushwright_webhooks_waiting 0.0" in metrics.text) == (200, True)
 
 
 def test_every_answer_carries_the_security_headers(world: World, browser: FlaskClient) -> None:
