@@ -56,6 +56,7 @@ lock: ## requirements.lock from the lower bounds in pyproject.toml
 	  --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
 
 image: ## the bot's own image (IMAGE=registry/name:tag)
+	@test -n "$(IMAGE)" || { echo "name it: make image IMAGE=registry.example.com/pushwright:0.1.0" >&2; exit 2; }
 	docker build -t $(IMAGE) .
 
 clean: ## everything that make made in this folder
