@@ -54,7 +54,7 @@ def _cache(use: CacheUse) -> list[str]:
 def failed(outcome: Outcome) -> str:
     """`Dockerfile:17 RUN npm ci failed (exit 1)`; what the step printed stands on the page."""
     message = outcome.message.partition("\n")[0]
-    if outcome.kind is OutcomeClass.OUT_OF_MEMORY and not message.startswith("out of memory"):
+    if outcome.kind is OutcomeClass.OUT_OF_MEMORY and "out of memory" not in message:
         message = f"out of memory: {message}"
     return f"{where(outcome.place, message)}{message}"
 

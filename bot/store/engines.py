@@ -82,7 +82,9 @@ def connect(url: str, *, create: bool) -> Database:
 
 def _sqlite(url: URL, *, create: bool) -> Database:
     if not url.database or url.database == ":memory:":
-        raise Permanent("a SQLite database must be a file: sqlite:////var/lib/pushwright/pushwright.db")
+        raise Permanent(
+            "a SQLite database must be a file: sqlite:////var/lib/pushwright/pushwright.db"
+        )
     path = Path(url.database)
     if (why := refusal(path)) is not None:
         raise Permanent(why)

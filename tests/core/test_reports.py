@@ -51,9 +51,13 @@ def test_a_step_that_failed_names_its_line() -> None:
 
 
 def test_memory_names_its_limit() -> None:
-    lost = failure(OutcomeClass.OUT_OF_MEMORY, "limit 4Gi, peak 4Gi")
-    found = statuses(Claim((view(BuildState.FAILED, lost),)))
-    assert found["pushwright/api"] == ("failure", "out of memory: limit 4Gi, peak 4Gi")
+    for said, before in (
+        ("the build ran out of memory (limit 4Gi)", ""),
+        ("`RUN make` was killed for lack of memory", "out of memory: "),
+    ):
+        lost = failure(OutcomeClass.OUT_OF_MEMORY, said)
+        found = statuses(Claim((view(BuildState.FAILED, lost),)))
+        assert found["pushwright/api"] == ("failure", f"{before}{said}")
 
 
 def test_what_is_ours_is_an_error() -> None:

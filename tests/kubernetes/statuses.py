@@ -149,7 +149,7 @@ CASES = [
     Case("exit 0 and nonsense", pod("Succeeded", ended(0, '{"class": "great"}'), ended(0)), Kind.BUILDER_LOST, "without a result"),  # noqa: E501
     Case("step failed", pod("Failed", ended(0, result("step", line={"file": "Dockerfile", "line": 3}))), Kind.STEP),  # noqa: E501
     Case("step exited 137", pod("Failed", ended(0, result("step", "exit code 137")), ended(0)), Kind.STEP),  # noqa: E501
-    Case("child of a step killed", pod("Failed", ended(0, result("step", "exit code 2")), {"terminated": OOM}), Kind.OUT_OF_MEMORY, "ran out of memory (limit 3221225472)"),  # noqa: E501
+    Case("child of a step killed", pod("Failed", ended(0, result("step", "exit code 2")), {"terminated": OOM}), Kind.OUT_OF_MEMORY, "the build ran out of memory (limit 2Gi)"),  # noqa: E501
     Case("dockerd killed, restarted", pod("Running", ended(0, result("dockerd-down")), RUNS, {"terminated": OOM}), Kind.OUT_OF_MEMORY, "the build ran out"),  # noqa: E501
     Case("builder killed", pod("Failed", {"terminated": OOM}, ended(0)), Kind.OUT_OF_MEMORY, "builder itself ran out of memory (limit 1Gi)"),  # noqa: E501
     Case("OOM explains no bad tag", pod("Failed", ended(0, result("unknown-target")), {"terminated": OOM}), Kind.UNKNOWN_TARGET),  # noqa: E501

@@ -40,6 +40,8 @@ __all__ = ["BUILDER", "DOCKERD", "build_pod", "build_secret", "owner_patch"]
 BUILDER = "docker"
 """The container whose end is the attempt's end."""
 DOCKERD = "dind"
+STEP_MEMORY = "PUSHWRIGHT_BUILD_MEMORY"
+"""The variable of dockerd's container that says how many bytes the steps may use."""
 CA_VOLUME = "ca"
 """With what builds trust, where the config names it."""
 _USER = 65532
@@ -86,7 +88,7 @@ def _dockerd(settings: PodSettings, resources: Resources) -> dict[str, object]:
     network = settings.network
     memory = bytes_of(resources.memory)
     env = {
-        "PUSHWRIGHT_BUILD_MEMORY": str(memory),
+        STEP_MEMORY: str(memory),
         "BUILDKIT_STEP_LOG_MAX_SIZE": dockerd.STEP_LOG,
         "BUILDKIT_STEP_LOG_MAX_SPEED": dockerd.STEP_LOG,
         **_surroundings(settings),

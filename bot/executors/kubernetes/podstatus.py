@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.executors.kubernetes.manifest import BUILDER, DOCKERD
+from bot.executors.kubernetes.manifest import BUILDER, DOCKERD, STEP_MEMORY
 from bot.executors.kubernetes.reading import (
     line_of,
     mapping,
@@ -138,9 +139,28 @@ def _condition(raw: Mapping[str, object]) -> Condition:
 
 def _memory_limits(spec: Mapping[str, object]) -> dict[str, str]:
     return {
-        text_of(one.get("name")): text_of(
-            mapping(mapping(one.get("resources")).get("limits")).get("memory")
-        )
+        text_of(one.get("name")): _memory_limit(one)
         for key in ("initContainers", "containers")
         for one in mappings(spec.get(key))
     }
+
+
+def _memory_limit(container: Mapping[str, object]) -> str:
+    """As people write it. Of dockerd's container what the steps may use, the build's own."""
+    of_steps = (
+        text_of(one.get("value"))
+        for one in mappings(container.get("env"))
+        if one.get("name") == STEP_MEMORY
+    )
+    limits = mapping(mapping(container.get("resources")).get("limits"))
+    return _size(next(of_steps, text_of(limits.get("memory"))))
+
+
+def _size(text: str) -> str:
+    """ "2147483648" → "2Gi"."""
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        for unit, size in (("Gi", 1 << 30), ("Mi", 1 << 20)):
+            number, rest = divmod(int(text), size)
+            if number and not rest:
+                return f"{number}{unit}"
+    return text
