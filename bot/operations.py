@@ -177,6 +177,8 @@ def _repository(
     if config is None:
         where = f"the central config {file} can't be used, see pushwright check-config"
         raise Refused(f"no repository {path!r}; {_known(everything)}; {where}")
+    if source is not None and source not in config.sources:
+        raise Refused(f"there is no source {source!r}; there are: {', '.join(config.sources)}")
     listed = listing_sources(config, path, source)
     if len(listed) == 1:
         return listed[0], path

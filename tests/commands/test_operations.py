@@ -191,6 +191,7 @@ def test_several_sources_want_a_choice(
     assert main(["build", "acme/shop1", "main"]) == 1
     assert "name one with --source (ghes, github)" in capsys.readouterr().err
     assert main(["build", "acme/shop1", "main", "--source", "none"]) == 1
+    assert "there is no source 'none'; there are: github, ghes" in capsys.readouterr().err
 
 
 # -- replay ----------------------------------------------------------------------------------
