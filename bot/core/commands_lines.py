@@ -2,6 +2,8 @@
 
 CommonMark decides what is code, a quote, a list, a heading, a table, HTML or a link; commands
 are not looked for in any of them. https://spec.commonmark.org/0.31.2/
+GitLab's quotes over several lines are left out on every host: who quotes so says nothing of it.
+https://docs.gitlab.com/user/markdown/#multiline-blockquote
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
 LONGEST: Final = 65_536
 """Characters of a comment that is read; GitHub takes no more, GitLab does."""
 
 _MAY_COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\w\r\n]*[/@]")
+_QUOTE_FENCE: Final = re.compile(r"(>{3,})[ \t]*")
 _WORDS_OF_TEXT: Final = frozenset({"text", "text_special", "code_inline"})
 
 
@@ -47,10 +51,39 @@ def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt  # late: `pushwright tags` has to start at once
 
     made = MarkdownIt("commonmark").enable("table").disable(["emphasis", "text_join"])
+    ended = ["paragraph", "reference", "blockquote", "list"]
+    made.block.ruler.before("blockquote", "quote_fence", _quote_fence, {"alt": ended})
     # It lists its rules at the first text, and who reads another text meanwhile finds none of them:
     # a command was passed over, or what is code was none. So before any thread shares it.
     made.parse("text")
     return made
+
+
+def _quote_fence(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """`>>>` on a line of its own, to the next such line that is as long or to the end, as GitLab
+    reads it. Nothing within is a command, so that nothing within is parsed."""
+    opened = _fence_at(state, start)
+    if opened and not silent:
+        state.line = start + 1
+        while state.line < end and not _outside(state, state.line):
+            state.line += 1
+            if _fence_at(state, state.line - 1) >= opened:
+                break
+    return opened > 0
+
+
+def _outside(state: StateBlock, line: int) -> bool:
+    """Whether a list item that we are in ended before the line."""
+    return not state.isEmpty(line) and state.sCount[line] < state.blkIndent
+
+
+def _fence_at(state: StateBlock, line: int) -> int:
+    """How long the fence is that the line consists of; 0: it is none."""
+    if state.is_code_block(line):
+        return 0
+    at = state.bMarks[line] + state.tShift[line]
+    found = _QUOTE_FENCE.fullmatch(state.src, at, state.eMarks[line])
+    return len(found[1]) if found else 0
 
 
 def _top_paragraph(token: Token) -> bool:

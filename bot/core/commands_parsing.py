@@ -51,8 +51,9 @@ def read_comment(
     """All commands of the comment. `images`: the names that there are; None: not known yet, and
     names and globs stay as they were written (`resolved` looks at them later)."""
     if len(comment) > LONGEST:
-        long = Refusal(comment[:80].strip(), said.comment_too_long(LONGEST))
-        return Orders((), (long,)) if _ours_anywhere(comment, manners) else Orders()
+        ours = _ours_anywhere(comment, manners)
+        why = said.comment_too_long(LONGEST)
+        return Orders() if ours is None else Orders((), (Refusal(ours[:LINE], why),))
     commands: list[Command] = []
     refused: list[Refusal] = []
     extra: list[str] = []
@@ -116,33 +117,40 @@ def _line(line: str, place: Place, manners: Manners) -> Command | Refusal | None
         return Refusal(line, str(wrong), spec.name)
 
 
-def _addressed(line: str, manners: Manners) -> tuple[str, str] | None:
-    """The verb and what follows it, where the line speaks to us."""
+def _addressed(line: str, manners: Manners, *, slips: bool = True) -> tuple[str, str] | None:
+    """The verb and what follows it, where the line speaks to us; `slips`: misspelt ones, too."""
     first, _, rest = line.partition(" ")
     word = first[1:]
     if first.startswith("@"):
         named = lower(word.rstrip(":,")).removesuffix("[bot]") in manners.names
-        return _after(rest, always=False) if named else None
+        return _after(rest, always=False, slips=slips) if named else None
     if lower(word) == PREFIX:
-        return _after(rest, always=True)
+        return _after(rest, always=True, slips=slips)
     if not manners.bare or not word:
         return None
-    return (word, rest) if lower(word) in BY_NAME or meant(word) else None
+    return (word, rest) if _is_verb(word, slips=slips) else None
 
 
-def _after(rest: str, *, always: bool) -> tuple[str, str] | None:
+def _is_verb(word: str, *, slips: bool) -> bool:
+    return lower(word) in BY_NAME or (slips and meant(word) is not None)
+
+
+def _after(rest: str, *, always: bool, slips: bool) -> tuple[str, str] | None:
     """Behind `/pushwright` everything is for us; behind a mention only what looks like a command:
     people talk about the bot, too."""
     verb, _, more = rest.strip().partition(" ")
     verb = verb.removeprefix("/")
     if not verb:
         return ("help", "") if always else None
-    known = lower(verb) in BY_NAME or meant(verb) is not None
-    return (verb, more) if always or known else None
+    return (verb, more) if always or _is_verb(verb, slips=slips) else None
 
 
-def _ours_anywhere(comment: str, manners: Manners) -> bool:
-    """Whether a comment that is too long to be parsed has a line that looks like a command."""
+def _ours_anywhere(comment: str, manners: Manners) -> str | None:
+    """The first line that is a command of a comment that is too long to be parsed. Slips are left
+    alone: it may have hundreds of thousands of lines, and each would be compared with every name.
+    """
     if not may_command(comment):
-        return False
-    return any(_addressed(line.strip(), manners) for line in comment.splitlines())
+        return None
+    lines = (line.strip() for line in comment.splitlines())
+    ours = (line for line in lines if line.startswith(("/", "@")))
+    return next((line for line in ours if _addressed(line, manners, slips=False)), None)

@@ -109,9 +109,17 @@ def test_a_comment_of_the_largest_size_is_read_in_time(piece: str) -> None:
 def test_longer_comments_are_refused_only_where_they_command() -> None:
     prose = "word " * (LONGEST // 4)
     assert not read_comment(prose)
-    orders = read_comment("/build api\n" + prose)
+    # Words that only look like commands but for what they begin with.
+    assert not read_comment("See below.\n/tmp is full\nStatus: done\nRebuild it\n" + prose)
+    orders = read_comment(f"A log:\n{prose}\n/build api\n/retest\n")
     assert orders.commands == ()
-    assert "65536 characters" in orders.refused[0].why
+    (refused,) = orders.refused
+    assert "65536 characters" in refused.why
+    assert refused.text == "/build api"
+    # A million characters, as GitLab takes them: nothing is compared with it but its few commands.
+    start = time.process_time()
+    assert not read_comment("/abcd\n" * 160_000)
+    assert time.process_time() - start < 20
 
 
 def test_a_command_of_more_than_4096_characters_is_refused() -> None:
