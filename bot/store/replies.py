@@ -33,7 +33,7 @@ def want(
 ) -> None:
     """`only_known`: a reply that was never wanted stays unwritten."""
     number = reply.number or 0
-    body = plain(reply.body)
+    body = plain(reply.body, len(reply.body) + 1)  # whoever made it knows how much a host takes
     this = _this(owner.id, number, reply.marker)
     if only_known:
         changed = {"body": body, "sequence": wanted_comment.c.sequence + 1, "next_at": now}

@@ -322,6 +322,14 @@ def test_a_reply_is_edited_and_a_deleted_one_stays_away(bench: Bench) -> None:
     assert bench.store.due_replies(bench.tick(), LEASE, 10) == []
 
 
+def test_a_reply_of_any_length_is_kept_whole(bench: Bench) -> None:
+    """What is cut in the middle leaves blocks open, and what stood in code counts as Markdown."""
+    body = f"{'ü' * 60_000}\n\0\ud800</details>"
+    obey(bench, told(replies=(Reply("<!-- a -->", body, 7),)))
+    (wanted,) = bench.store.due_replies(bench.tick(), LEASE, 10)
+    assert wanted.reply.body == f"{'ü' * 60_000}\n\ufffd?</details>"
+
+
 def test_settling_writes_nothing_where_nothing_was_refused(bench: Bench) -> None:
     settled = Reply("<!-- refused -->", "settled", 7)
     obey(bench, told(settles=settled))

@@ -258,6 +258,21 @@ def test_what_builds_say_stays_text(world: World) -> None:
         assert text not in outside
 
 
+def test_many_images_are_told_whole(talk: Talk, world: World) -> None:
+    names = [f"service-{number}" for number in range(9)]
+    lines = "".join(f"  {name}: {{context: .}}\n" for name in names)
+    files = {".pushwright.yaml": f"version: 1\nimages:\n{lines}", "Dockerfile": "FROM scratch\n"}
+    world.push(files)
+    world.push("x", "topic")
+    request = world.request("topic")
+    world.run()
+    text = talk.told(request)
+    assert text.endswith("each image was built or not · `/help`")
+    assert text.count("<details>") == text.count("</details>")
+    talk.say("/why", request)
+    assert all(f"| `{name}` | BUILD |" in talk.replies()[-1] for name in names)
+
+
 @ANY_HOST
 def test_a_request_that_was_closed(world: World) -> None:
     open_request(world)
