@@ -130,7 +130,7 @@ def _helped(heard: Heard, present: Present, one: Refusal) -> Refusal:
 
 
 def _reaction(good: Sequence[Done], wrong: Sequence[Refusal]) -> Reaction:
-    if wrong:
+    if wrong or any(isinstance(one.act, Promoted) and one.act.refused for one in good):
         return Reaction.REFUSED
     if good and all(isinstance(one.act, Nothing) for one in good):
         return Reaction.NOTHING
@@ -158,7 +158,7 @@ def _note(act: Act) -> str:  # noqa: PLR0911 - the table of acts
             return "approval taken back"
         case Skip(image, _):
             return f"skipped {image}"
-        case Promoted(_, note, _):
+        case Promoted(note=note):
             return f"promoted {note}"
         case Answer() | ShowLog() | Promote():
             return "answered"

@@ -5,6 +5,7 @@ Only tags that no build writes: those have one writer already, who knows whom th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from bot.core import reports_answers as answers
@@ -19,7 +20,7 @@ from bot.flow import Ports
 from bot.obeying import Heard
 from bot.ports import GitHost, NotFound, Permanent, Registry, Temporary
 from bot.records import BuildRow, JournalEntry, LeasedRepository, LeaseLost
-from bot.records_talk import PromotedTag
+from bot.records_talk import BegunPromotion, PromotedTag
 
 LEASE = 30.0
 
@@ -48,7 +49,7 @@ class Promoter:
         build = self._source(command, leased, commit)
         if isinstance(build, Refuse):
             return build
-        return self._copy(build, tags, heard)
+        return self._copied(build, tags, heard, leased)
 
     def _allowed(self, leased: LeasedRepository) -> tuple[str, ...] | Refuse:
         """What the default branch's file says now."""
@@ -81,31 +82,73 @@ class Promoter:
         known = self._ports.store.successes(row_id, image)
         return self._registry.digest(names_of(known[0])[0], tag) if known else None
 
-    def _copy(self, build: BuildRow, tags: tuple[str, ...], heard: Heard) -> Promoted | Refuse:
-        central, names = self._ports.central(), names_of(build)
-        if build.digest is None:
+    def _copied(
+        self, build: BuildRow, tags: tuple[str, ...], heard: Heard, leased: LeasedRepository
+    ) -> Promoted | Refuse:
+        names, digest = names_of(build), build.digest
+        if digest is None:
             return Refuse(answers.no_success(build.image))
-        before: dict[str, Digest | None] = {}
+        wrong = self._not_ours(names, tags, heard)
+        if wrong is not None:
+            return Refuse(wrong)
+        wanted = tuple(GivenTag(name, tag, names[0], digest) for name in names for tag in tags)
+        before = self._begin(wanted, heard, leased)
+        refused = self._write(wanted)
+        given = tuple(one for one in wanted if one.reference not in refused)
+        if not given:
+            return Refuse(next(iter(refused.values())))
+        old = {one.reference: before[one.reference] for one in given}
+        ours = self._promotable(leased.row.id, build.image, old.values())
+        done = Promotion(build.image, digest, build.sha, old, refused, ours)
+        text = answers.promotion(promoted(done, heard.source.start))
+        left = "".join(f"; {reference} refused" for reference in refused)
+        return Promoted(text, f"{digest} to {', '.join(tags)}{left}", given, tuple(refused))
+
+    def _write(self, wanted: Sequence[GivenTag]) -> dict[str, str]:
+        """By reference, why the registry did not take it."""
+        refused: dict[str, str] = {}
+        for one in wanted:
+            try:
+                self._registry.copy(one.from_name, one.digest, one.name, one.tag)
+            except NotFound:
+                refused[one.reference] = answers.image_gone(f"{one.from_name}@{one.digest}")
+            except Permanent as error:  # a refused tag among them
+                refused[one.reference] = answers.not_copied(str(error))
+        return refused
+
+    def _not_ours(self, names: tuple[str, ...], tags: tuple[str, ...], heard: Heard) -> str | None:
+        """Why one of the names or tags is not to be written."""
+        central = self._ports.central()
         for name in names:
             if not may_write(heard.rule, central, heard.event.repository.path, name):
-                return Refuse(answers.not_bound(name))
+                return answers.not_bound(name)
             for tag in tags:
                 if self._ports.store.tag_known(name, tag):
-                    return Refuse(answers.written_by_builds(f"{name}:{tag}"))
-                before[f"{name}:{tag}"] = self._registry.digest(name, tag)
-        try:
-            for name in names:
-                for tag in tags:
-                    self._registry.copy(names[0], build.digest, name, tag)
-        except NotFound:
-            return Refuse(answers.image_gone(f"{names[0]}@{build.digest}"))
-        except Permanent as error:  # a refused tag among them
-            return Refuse(answers.not_copied(str(error)))
-        done = Promotion(build.image, build.digest, build.sha, names, tags, before)
-        given = tuple(GivenTag(n, t, names[0], build.digest) for n in names for t in tags)
-        note = f"{build.digest} to {', '.join(tags)}"
-        text = promoted(done, heard.source.start)
-        return Promoted(answers.promotion(text), note, given)
+                    return answers.written_by_builds(f"{name}:{tag}")
+        return None
+
+    def _begin(
+        self, wanted: tuple[GivenTag, ...], heard: Heard, leased: LeasedRepository
+    ) -> Mapping[str, Digest | None]:
+        """What the tags were before the comment. It is kept before the first is written: where a
+        registry fails half way the comment is handled again, and finds tags of its own there."""
+        before = {one.reference: self._registry.digest(one.name, one.tag) for one in wanted}
+        was = ", ".join(f"{one} ({f'was {old}' if old else 'new'})" for one, old in before.items())
+        who = f"@{heard.event.author.login} on {heard.where}"
+        text = f"{who}: promoting {wanted[0].from_name}@{wanted[0].digest} to {was}"
+        entry = JournalEntry(self._ports.clock.now(), "promotion", text, leased.row.id)
+        comment = f"{leased.row.id}:{heard.place}:{heard.spot.comment_id}"
+        return self._ports.store.begin_promotion(
+            leased, BegunPromotion(comment, wanted, before), entry
+        )
+
+    def _promotable(
+        self, row_id: int, image: ImageKey, digests: Iterable[Digest | None]
+    ) -> frozenset[Digest]:
+        store = self._ports.store
+        return frozenset(
+            one for one in digests if one and store.successes(row_id, image, digest=one)
+        )
 
 
 class PromotionKeeper:

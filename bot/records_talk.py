@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.core.approvals import Approval, Revocation
@@ -62,6 +63,15 @@ class Obeyed:
     replies: tuple[Reply, ...] = ()
     entries: tuple[JournalEntry, ...] = ()
     settles: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BegunPromotion:
+    """What a comment is about to write, and what each of the tags is before, by reference."""
+
+    comment: str
+    tags: tuple[GivenTag, ...]
+    before: Mapping[str, Digest | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from bot.core.approvals import Standing
 from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
-from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
-from bot.records_talk import Obeyed, PromotedTag, WantedReaction, WantedReply
+from bot.records import BuildRow, ClaimView, Delivery, JournalEntry, LeasedRepository
+from bot.records_talk import BegunPromotion, Obeyed, PromotedTag, WantedReaction, WantedReply
 
 
 class Talk(Protocol):
@@ -49,6 +49,12 @@ class Talk(Protocol):
 
     def tag_known(self, name: str, tag: str) -> bool:
         """Whether builds asked for this tag: then it has a writer."""
+
+    def begin_promotion(
+        self, leased: LeasedRepository, begun: BegunPromotion, entry: JournalEntry
+    ) -> Mapping[str, Digest | None]:
+        """What each tag was before the comment, by reference: as it was begun first, however often
+        a registry failed since. The entry is kept the first time. Raises LeaseLost."""
 
     def due_promotions(self, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
         """Promoted tags that are to be read back."""

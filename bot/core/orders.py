@@ -80,11 +80,13 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """A digest was given more tags: the answer, and the journal's note."""
+    """A digest was given more tags: the answer, and the journal's note. `refused`: references that
+    the registry did not take."""
 
     text: str
     note: str
     tags: tuple[GivenTag, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
 from bot.core.ids import Digest
 from bot.core.promotion import GivenTag
-from bot.records import LeaseLost, RepositoryRow
-from bot.records_talk import PromotedTag
+from bot.records import JournalEntry, LeasedRepository, LeaseLost, RepositoryRow
+from bot.records_talk import BegunPromotion, PromotedTag
+from bot.store import journal, repositories
 from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.rows import dump, load
 from bot.store.schema import NEVER
 from bot.store.schema_talk import promoted_tag
-from bot.store.statuses import repositories
+from bot.store.statuses import repositories as owners_of
 from bot.store.upserts import upsert
 
 HISTORY = 20
@@ -25,6 +26,40 @@ HISTORY = 20
 _DUE = (promoted_tag.c.next_at <= NOW, promoted_tag.c.lease_until <= NOW)
 DUE = question(promoted_tag, _DUE)
 _TAGS = taking(promoted_tag, _DUE, [promoted_tag.c.next_at])
+
+
+def begin(
+    tx: Connection, leased: LeasedRepository, begun: BegunPromotion, entry: JournalEntry
+) -> Mapping[str, Digest | None]:
+    repositories.lock(tx, leased)
+    found = {tag.reference: _begun(tx, leased.row.id, begun, tag) for tag in begun.tags}
+    if any(first for _, first in found.values()):
+        journal.add(tx, entry)
+    return {reference: before for reference, (before, _) in found.items()}
+
+
+def _begun(
+    tx: Connection, row_id: int, begun: BegunPromotion, tag: GivenTag
+) -> tuple[Digest | None, bool]:
+    """What the tag was before the comment, and whether it is begun now."""
+    query = select(promoted_tag.c.comment, promoted_tag.c.before).where(_this(tag.name, tag.tag))
+    row = tx.execute(query.with_for_update()).first()
+    if row is not None and row.comment == begun.comment:
+        return Digest(row.before) if row.before else None, False
+    before = begun.before[tag.reference]
+    memory = {"comment": begun.comment, "before": before}
+    # Not read back yet: it may never be written. What is read back for an earlier comment stays so.
+    insert = upsert(tx, promoted_tag).values(
+        name=tag.name,
+        tag=tag.tag,
+        repository_id=row_id,
+        from_name=tag.from_name,
+        digest=tag.digest,
+        next_at=NEVER,
+        **memory,
+    )
+    tx.execute(insert.on_conflict_do_update(index_elements=["name", "tag"], set_=memory))
+    return before, True
 
 
 def given(tx: Connection, row_id: int, tag: GivenTag, check_at: float) -> None:
@@ -48,7 +83,7 @@ def given(tx: Connection, row_id: int, tag: GivenTag, check_at: float) -> None:
 
 def due(tx: Connection, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
     rows = take(tx, _TAGS, now, lease_seconds, limit)
-    owners = repositories(tx, {row.repository_id for row in rows})
+    owners = owners_of(tx, {row.repository_id for row in rows})
     return [_leased(row, owners[row.repository_id]) for row in rows]
 
 

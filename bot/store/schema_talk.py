@@ -94,7 +94,7 @@ image_skip = Table(
 )
 
 # Tags that people gave to built images, and when each is read back. `history`: the digests that we
-# wrote under it, newest last.
+# wrote under it, newest last. `before`: what it was before the newest `comment` that moved it.
 promoted_tag = Table(
     "promoted_tag",
     metadata,
@@ -106,5 +106,7 @@ promoted_tag = Table(
     Column("history", Text, nullable=False, server_default="[]"),  # JSON
     Column("tries", Integer, nullable=False, server_default="0"),
     *lease(),
+    Column("comment", String(100), nullable=False, server_default=""),
+    Column("before", String(200), nullable=True),
     Index("ix_promoted_tag_due", "next_at"),
 )

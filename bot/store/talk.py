@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.core.approvals import Standing
 from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
-from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
-from bot.records_talk import Obeyed, PromotedTag, WantedReaction, WantedReply
+from bot.records import BuildRow, ClaimView, Delivery, JournalEntry, LeasedRepository
+from bot.records_talk import BegunPromotion, Obeyed, PromotedTag, WantedReaction, WantedReply
 from bot.store import orders, pacing, promotions, replies
 from bot.store.database import Database
 from bot.store.leases import any_row
@@ -52,6 +52,11 @@ class TalkStore:
 
     def tag_known(self, name: str, tag: str) -> bool:
         return self._database.read(orders.tag_known, name, tag)
+
+    def begin_promotion(
+        self, leased: LeasedRepository, begun: BegunPromotion, entry: JournalEntry
+    ) -> Mapping[str, Digest | None]:
+        return self._database.write(promotions.begin, leased, begun, entry)
 
     def due_promotions(self, now: float, lease_seconds: float, limit: int) -> Sequence[PromotedTag]:
         if not self._database.read(any_row, promotions.DUE, now):

@@ -11,12 +11,12 @@ import pytest
 from bot.core.approvals import Approval, Revocation, Standing, Waiting
 from bot.core.builds import BuildState
 from bot.core.conversation import Reaction, Spot
-from bot.core.ids import ImageKey, Sha, Trust
+from bot.core.ids import Digest, ImageKey, Sha, Trust
 from bot.core.plans import ClaimKind, Plan, Withdrawal
 from bot.core.promotion import GivenTag
 from bot.core.reports import CommitStatus, StatusState
 from bot.records import Decided, Delivery, JournalEntry, LeasedRepository, LeaseLost
-from bot.records_talk import Obeyed, Reply, SkipImage, StopBuilds
+from bot.records_talk import BegunPromotion, Obeyed, Reply, SkipImage, StopBuilds
 from bot.store import SqlStore
 from tests.contract.databases import (
     LEASE,
@@ -369,6 +369,27 @@ def test_old_comments_and_approvals_are_removed(bench: Bench) -> None:
 
 
 # -- what can be promoted --------------------------------------------------------------------
+
+
+def test_what_a_tag_was_before_a_comment_is_remembered(bench: Bench) -> None:
+    given = GivenTag("reg.test/shop", "prod", "reg.test/shop", digest(2))
+    entry = JournalEntry(1.0, "promotion", "begun")
+
+    def begin(comment: str, was: Digest | None) -> Digest | None:
+        begun = BegunPromotion(comment, (given,), {given.reference: was})
+        leased = lease(bench)
+        try:
+            return bench.store.begin_promotion(leased, begun, entry)[given.reference]
+        finally:
+            bench.store.release_repository(leased)
+
+    assert begin("request:1", None) is None
+    assert begin("request:1", digest(2)) is None
+    assert begin("request:2", digest(2)) == digest(2)
+    assert begin("request:2", digest(3)) == digest(2)
+    assert len([one for one in bench.store.entries() if one.kind == "promotion"]) == 2
+    later = bench.now + 10**6
+    assert bench.store.due_promotions(later, LEASE, 8) == [], "nothing was written yet"
 
 
 def test_a_promoted_tag_is_read_back_once(bench: Bench) -> None:

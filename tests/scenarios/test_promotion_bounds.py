@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.ids import HostKind, Sha
+from tests.fakes.registry_memory import nothing
 from tests.scenarios.talk import Talk
 from tests.scenarios.world import World, opened
 
@@ -94,3 +95,63 @@ def test_an_image_that_the_registry_lost_is_not_promoted(talk: Talk, world: Worl
     world.run()
     talk.say("/promote api to prod", sha=sha, by="olga")
     assert world.images.tags(ONE)["prod"] == world.built("api", sha)
+
+
+def promoted(talk: Talk, world: World) -> tuple[Sha, Sha]:
+    """Two commits that are built, the first of which is `prod`."""
+    shas = []
+    for files in (FILES, {"x": "x"}):
+        shas.append(world.push(files))
+        world.run()
+    talk.say("/promote api to prod", sha=shas[0], by="olga")
+    return shas[0], shas[1]
+
+
+def test_what_a_tag_was_is_told_though_a_registry_failed_half_way(talk: Talk, world: World) -> None:
+    """Tried again, and by another worker, the first name's tag is found moved already."""
+    first, second = promoted(talk, world)
+    old, new = world.built("api", first), world.built("api", second)
+
+    def fail_at_the_second_name() -> None:
+        world.images.down = world.images.tags(ONE)["prod"] == new
+
+    world.images.before_move = fail_at_the_second_name
+    talk.say("/promote api to prod", sha=second, by="olga")
+    assert (world.images.tags(ONE)["prod"], world.images.tags(TWO)["prod"]) == (new, old)
+    assert len(talk.replies()) == 1
+    (begun,) = [text for text in world.journal("promotion") if new in text]
+    assert f"{ONE}:prod (was {old}), {TWO}:prod (was {old})" in begun
+    world.images.before_move, world.images.down = nothing, False
+    world.restart()
+    world.run(60)
+    assert world.images.tags(TWO)["prod"] == new
+    answer = talk.replies()[-1]
+    assert f"{ONE}:prod  (was {old})" in answer
+    assert f"/promote api@{old} to prod" in answer
+    assert len(world.journal("promotion")) == 2, "begun once each"
+
+
+def test_what_the_registry_took_is_told_beside_what_it_refused(talk: Talk, world: World) -> None:
+    first, second = promoted(talk, world)
+    old, new = world.built("api", first), world.built("api", second)
+    world.images.refuses = {f"{TWO}:prod"}
+    comment = talk.say("/promote api to prod", sha=second, by="olga")
+    assert talk.reaction(comment) == "refused"
+    answer = talk.replies()[-1]
+    assert f"{ONE}:prod  (was {old})" in answer
+    assert f"{TWO}:prod  (the registry did not take it: it exists and the registry" in answer
+    assert f"/promote api@{old} to prod" in answer
+    assert world.journal("command")[0].endswith(f"promoted {new} to prod; {TWO}:prod refused")
+    world.images.overwrite(ONE, "prod", old)
+    world.run(60)
+    assert world.images.tags(ONE)["prod"] == new, "read back, as every promoted tag"
+
+
+def test_a_command_undoes_only_what_a_command_can(talk: Talk, world: World) -> None:
+    """What somebody else's image was before is no build that could be promoted again."""
+    _, second = promoted(talk, world)
+    theirs = world.images.push(ONE, "prod", "by hand")
+    talk.say("/promote api to prod", sha=second, by="olga")
+    answer = talk.replies()[-1]
+    assert f"{ONE}:prod by hand to {theirs}" in answer
+    assert f"/promote api@{theirs}" not in answer
