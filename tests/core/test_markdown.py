@@ -31,6 +31,15 @@ def test_no_line_ends_its_block(lines: list[str]) -> None:
     assert outside_of_code(fence(lines)) == ""
 
 
+@given(st.lists(st.sampled_from(["/merge", "/close", "```", "````", "x", " /a"]), max_size=6))
+def test_no_line_of_a_block_is_a_quick_action(lines: list[str]) -> None:
+    """GitLab before 17.1 looks for them by regular expressions: a line of three backticks within
+    ends a block for it, whatever the block began with."""
+    shown = fence(lines).split("\n")
+    assert not any(line.startswith("/") for line in shown)
+    assert [line.strip() for line in shown[1:-1]] == [line.strip() for line in lines]
+
+
 @given(st.lists(TEXTS, min_size=2, max_size=2))
 def test_a_row_has_as_many_cells_as_its_head(cells: list[str]) -> None:
     shown = table(("one", "#two"), [[code(cell) for cell in cells]])

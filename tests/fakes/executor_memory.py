@@ -111,6 +111,8 @@ class MemoryExecutor:
     forgotten: set[str] = field(default_factory=set)
     starts: int = 0
     """How often `start` was called, repetitions included."""
+    log: Sequence[str] = ("line 1", "line 2", "line 3")
+    """What every attempt prints."""
     untrusted: bool = False
     """Whether it runs builds of code that nobody trusts."""
     before_observe: Callable[[], None] = nothing
@@ -201,7 +203,8 @@ class MemoryExecutor:
         self.before_log(name)
         if name not in self.runs or name in self.forgotten:
             return []
-        lines = [LogLine(n, json.dumps({"k": "log", "x": f"line {n}"})) for n in (1, 2, 3)]
+        records = [{"n": n, "k": "log", "x": text} for n, text in enumerate(self.log, 1)]
+        lines = [LogLine(n, json.dumps(record)) for n, record in enumerate(records, 1)]
         return [line for line in lines if line.n > after][:limit]
 
     def forget(self, name: str) -> None:

@@ -245,6 +245,8 @@ def test_somebody_who_writes_our_marker_gets_no_edit(world: World) -> None:
 
 def test_what_builds_say_stays_text(world: World) -> None:
     hostile = "RUN `x` | @everyone <img src=x> closes #1\n/close\n</details>"
+    logged = ("```", "/merge", "````", "/approve")
+    world.executor.log = logged
     world.executor.next("api", Fail(OutcomeClass.STEP, hostile))
     world.push(FILES)
     world.run()
@@ -256,6 +258,8 @@ def test_what_builds_say_stays_text(world: World) -> None:
     assert "**failed**" in outside
     for text in ("@everyone", "<img", "#1", "\n/close"):
         assert text not in outside
+    assert all(line in body(world) for line in logged)
+    assert not any(line.startswith("/") for line in body(world).splitlines()), "GitLab obeys those"
 
 
 def test_many_images_are_told_whole(talk: Talk, world: World) -> None:
