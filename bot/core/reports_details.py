@@ -16,7 +16,14 @@ from bot.core.markdown import code, codes, fence, fitting, link, table, tail
 from bot.core.naming import status_context
 from bot.core.outcomes import sentence, span
 from bot.core.reports import SUMMARY, Annotation, CommitStatus, Detail, StatusState
-from bot.core.reports_rows import ClaimLike, ImageLike, Rendered, ReportLike
+from bot.core.reports_rows import (
+    ClaimLike,
+    ImageLike,
+    Rendered,
+    ReportLike,
+    by_word,
+    live_claims,
+)
 from bot.core.reports_texts import megabytes
 from bot.core.steps import StepView
 
@@ -45,9 +52,8 @@ class Evidence:
 
 def images_of(report: ReportLike) -> dict[ImageKey, ImageLike]:
     """Each image once: as the newest live claim has it, else as the newest other one."""
-    live = [claim for claim in report.claims if claim.state == "live"]
     found: dict[ImageKey, ImageLike] = {}
-    for claim in [*live, *report.claims]:
+    for claim in by_word(report.claims):
         for view in claim.images:
             found.setdefault(view.image, view)
     return found
@@ -202,7 +208,7 @@ def _aggregate(
     report: ReportLike, status: CommitStatus, results: Sequence[CommitStatus], url: str
 ) -> Detail:
     """`results`: the statuses of all contexts at the end; before it, what is planned."""
-    claims = [claim for claim in report.claims if claim.state == "live"] or report.claims[:1]
+    claims = live_claims(report.claims) or report.claims[:1]
     wrong = [row for claim in claims for row in rows_of(claim.wish.get("mistakes"))]
     skipped = [row for claim in claims for row in rows_of(claim.wish.get("skipped"))]
     parts = [

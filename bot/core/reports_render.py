@@ -14,7 +14,15 @@ from bot.core.naming import status_context
 from bot.core.plans import ClaimKind
 from bot.core.reports import CommitStatus, Fork, StatusState, fit
 from bot.core.reports_images import ImageState, live_state, withdrawn_state
-from bot.core.reports_rows import ClaimLike, ImageLike, Known, Rendered, ReportLike
+from bot.core.reports_rows import (
+    ClaimLike,
+    ImageLike,
+    Known,
+    Rendered,
+    ReportLike,
+    by_word,
+    live_claims,
+)
 from bot.core.reports_texts import NOTHING, mistakes
 
 HOLD_SECONDS = 5.0
@@ -26,7 +34,7 @@ _UNKNOWN = Known()
 
 def render(report: ReportLike, now: float, public_url: str, known: Known = _UNKNOWN) -> Rendered:
     """The statuses of one commit in one family of contexts. `now`: seconds since the epoch."""
-    live = [claim for claim in report.claims if claim.state == "live"]
+    live = live_claims(report.claims)
     if not report.claims:
         return Rendered(())
     states = image_states(report, now, known)
@@ -45,7 +53,7 @@ def render(report: ReportLike, now: float, public_url: str, known: Known = _UNKN
 def image_states(report: ReportLike, now: float, known: Known) -> dict[ImageKey, ImageState]:
     """Each image once: as the newest live claim that has it says, else as the newest other one."""
     wanted: dict[ImageKey, list[ImageLike]] = {}
-    for claim in (one for one in report.claims if one.state == "live"):
+    for claim in (one for one in by_word(report.claims) if one.state == "live"):
         for view in claim.images:
             views = wanted.setdefault(view.image, [])
             if not views or views[0].build.id == view.build.id:

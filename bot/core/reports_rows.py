@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.core.builds import BuildState, Outcome
 from bot.core.events import Repository
-from bot.core.ids import BuildId, ImageKey, Sha
+from bot.core.ids import BuildId, ImageKey, Sha, Trust
 from bot.core.plans import ClaimKind, TagWish
 from bot.core.reports import CommitStatus, StatusState
 
@@ -73,6 +73,8 @@ class ClaimLike(Protocol):
     @property
     def text(self) -> str: ...
     @property
+    def trust(self) -> Trust: ...
+    @property
     def wish(self) -> Mapping[str, object]: ...
     @property
     def created_at(self) -> float: ...
@@ -128,3 +130,26 @@ class Rendered:
 
     statuses: tuple[tuple[CommitStatus, bool], ...]
     next_at: float | None = None
+
+
+def live_claims(claims: Sequence[ClaimLike]) -> list[ClaimLike]:
+    """Those whose word counts for the commit, in the order given. Whoever has a fork may open a
+    request for anybody's commit: where a trusted claim builds it, or one that was approved, others
+    that wait or are in vain neither hold nor fail what the commit shows."""
+    live = [claim for claim in claims if claim.state == "live"]
+    most = max((_weight(claim) for claim in live), default=0)
+    return [one for one in live if one.trust is Trust.TRUSTED or _weight(one) >= most]
+
+
+def by_word(claims: Sequence[ClaimLike]) -> list[ClaimLike]:
+    """All of them, those first whose word goes before that of the others."""
+    first = live_claims(claims)
+    live = [claim for claim in claims if claim.state == "live" and claim not in first]
+    return [*first, *live, *(claim for claim in claims if claim.state != "live")]
+
+
+def _weight(claim: ClaimLike) -> int:
+    """2: trusted, and judged by its files; 1: built, though untrusted."""
+    if claim.trust is Trust.TRUSTED and (claim.images or claim.wish.get("mistakes")):
+        return 2
+    return 1 if claim.images else 0

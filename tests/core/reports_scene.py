@@ -16,7 +16,7 @@ from bot.core.builds import (
     Place,
 )
 from bot.core.events import Repository
-from bot.core.ids import BuildId, Digest, ImageKey, Sha
+from bot.core.ids import BuildId, Digest, ImageKey, Sha, Trust
 from bot.core.outcomes import classify
 from bot.core.plans import ClaimKind, SequenceOrder, TagWish
 from bot.core.reports_render import render
@@ -65,6 +65,7 @@ class Claim:
     name: str = "main"
     state: str = "live"
     text: str = ""
+    trust: Trust = Trust.TRUSTED
     wish: Mapping[str, object] = field(default_factory=dict)
     created_at: float = T
     id: int = 1

@@ -12,7 +12,7 @@ from bot.core.builds import (
     BuildState,
     OutcomeClass,
 )
-from bot.core.ids import BuildId, HostKind, ImageKey, RepositoryId
+from bot.core.ids import BuildId, HostKind, ImageKey, RepositoryId, Trust
 from bot.core.outcomes import failure, withdrawn_outcome
 from bot.core.plans import ClaimKind
 from bot.core.reports import CommitStatus, Fork, StatusState, fit, shows
@@ -245,6 +245,23 @@ def test_claims_of_one_commit_add_up_and_the_newest_has_the_word() -> None:
     found = statuses(request, branch)
     assert found["pushwright/api"][0] == "success"
     assert found["pushwright"] == ("success", "ok: api, web")
+
+
+def test_a_strangers_request_for_the_commit_says_nothing_of_it() -> None:
+    """Not that it waits, nor that its target's file has mistakes, nor how its own build ended."""
+    stranger = Claim(kind=ClaimKind.REQUEST, name="9", trust=Trust.UNTRUSTED, id=2)
+    waits = replace(stranger, wish={"waiting": f"waiting for /ok-to-test {A}"})
+    wrong = replace(stranger, wish={"mistakes": [{"file": "f", "message": "wrong"}]})
+    failed = replace(stranger, images=(broken(),))
+    own = Claim((ok(),), ClaimKind.REQUEST, "7")
+    for other in (waits, wrong, failed):
+        assert statuses(other, own) == statuses(own)
+    # What nobody trusted builds is not judged by the others, and an approval counts for the commit.
+    assert statuses(waits)["pushwright"][0] == "pending"
+    assert statuses(waits, Claim(wish={"nothing": "nothing to build: x"})) == statuses(waits)
+    approved = replace(stranger, images=(ok(check_only=True),))
+    assert statuses(waits, approved) == statuses(approved)
+    assert statuses(waits, replace(own, state="cancelled"))["pushwright"][0] == "pending"
 
 
 def test_one_build_of_two_claims_is_done_when_the_tags_of_both_are() -> None:

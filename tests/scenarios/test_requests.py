@@ -54,6 +54,21 @@ def test_a_fork_waits_for_approval_and_nothing_runs(world: World) -> None:
     assert set(world.tags("api")) == {"main"}
 
 
+def test_a_fork_does_not_hold_the_gate_of_somebody_elses_commit(world: World) -> None:
+    """Whoever can read may push the commit of an open request to a fork, and open another one."""
+    world.executor.untrusted = True
+    sha, _ = world.built_request()
+    before = world.status(sha), world.status(sha, "/api")
+    fork = world.host.fork(world.repository, "mallory/shop")
+    world.host.set_refs(fork, {"refs/heads/same": sha}, by="mallory")
+    request = world.host.open_request(world.repository, "same", head=fork, by="mallory")
+    world.run()
+    assert request.head_sha == sha
+    assert (world.status(sha), world.status(sha, "/api")) == before
+    assert ("pending", f"waiting for /ok-to-test {sha}") not in world.history(sha)
+    assert len(world.ran("api")) == 2, "main and the own request"
+
+
 def test_a_fork_can_not_change_the_config_that_judges_it(world: World) -> None:
     world.push(FILES)
     world.run()
