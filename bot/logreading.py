@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.flow import Ports
-from bot.ports import HostError
+from bot.ports import HostError, Temporary
 from bot.records import BuildRow, LeaseLost
 from bot.telemetry import fields
 
@@ -29,6 +29,9 @@ _WAITING = 64
 """Readings of running attempts that may wait for a thread; more are left for the next look."""
 _GIVE_UP = 15.0
 """Seconds after which a result does not wait for its log any longer."""
+_AGAIN = 1.0
+"""Seconds until a last reading that failed for the moment is tried once more: afterwards its pod is
+removed, and what was not read is lost."""
 _REMEMBERED = 4096
 
 
@@ -147,12 +150,15 @@ class LogReading:
                 self._wake()
 
     def _read(self, reading: _Reading) -> None:
-        """Once more where its attempt ended meanwhile."""
+        """Once more where its attempt ended meanwhile; a last one until it is stored or late."""
         while not reading.done:
             last = reading.last
-            self._try(reading)
+            stored = self._try(reading)
             with self._changed:
                 if reading.last and not last:
+                    continue
+                if last and not stored and self._in_time(reading):
+                    self._changed.wait_for(lambda: False, _AGAIN)
                     continue
                 reading.done = True
                 if last:
@@ -161,14 +167,22 @@ class LogReading:
                     del self._readings[reading.name]
                 self._changed.notify_all()
 
-    def _try(self, reading: _Reading) -> None:
-        """A log that can't be read or stored never holds up a result."""
+    def _in_time(self, reading: _Reading) -> bool:
+        late = self._ports.clock.monotonic() - reading.asked > _GIVE_UP - _AGAIN
+        return self._threads > 0 and not late
+
+    def _try(self, reading: _Reading) -> bool:
+        """False: it could not be read for the moment."""
         try:
             self._store(reading)
+        except Temporary as error:
+            LOG.warning("log not read: %s", error, extra=_about(reading.build))
+            return False
         except (HostError, LeaseLost, OSError) as error:
             LOG.warning("log not stored: %s", error, extra=_about(reading.build))
         except Exception:
             LOG.exception("a log could not be read", extra=_about(reading.build))
+        return True
 
     def _store(self, reading: _Reading) -> None:
         executor, store = self._ports.executor, self._ports.store

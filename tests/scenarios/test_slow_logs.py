@@ -102,3 +102,19 @@ def test_an_attempt_that_ends_while_it_is_read_is_read_to_its_end(world: World) 
         until(bot, lambda: _turned(world) and world.state(sha) == "success")
     assert len(asked) >= 3, "once more, after the end, and until nothing came"
     assert log_of(world, sha) == [1, 2, 3]
+
+
+def test_a_log_that_can_not_be_read_for_a_moment_is_not_lost(world: World) -> None:
+    """Its pod is removed with the result: what was not read by then nobody reads any more."""
+    bot = world.new_bot(log_threads=1)
+    asked: list[str] = []
+
+    def before(name: str) -> None:
+        asked.append(name)
+        if len(asked) < 3:
+            raise Temporary("the cluster does not answer")
+
+    world.executor.before_log = before
+    sha = world.push(ONE_IMAGE)
+    until(bot, lambda: world.state(sha) == "success")
+    assert log_of(world, sha) == [1, 2, 3]

@@ -38,7 +38,8 @@ _FIRST_LIST = 20.0
 _LOG_READ = Bounds(10.0, 30.0)
 """A result waits for its log, but not for a node that is gone."""
 _LOG_PAUSE = 60.0
-"""Seconds in which a log that could not be read is not asked for again."""
+"""Seconds in which a node that said nothing for so long is not asked for that log again. What is
+refused at once, or broken off, is: a kubelet or an API server that restarts is back soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +216,16 @@ class KubernetesExecutor:
             with self._api.stream(path, query, _LOG_READ) as pieces:
                 yield pieces
 
+        began = self._clock.monotonic()
         try:
             ended = read_pod(pod).builder.ended is not None
             return self._logs.read(name, after, limit, reading, ended=ended)
         except NotFound:
             return ()
         except Temporary:
-            self._log_pause[name] = self._clock.monotonic() + _LOG_PAUSE
+            now = self._clock.monotonic()
+            if now - began >= _LOG_READ.silence - 1.0:
+                self._log_pause[name] = now + _LOG_PAUSE
             raise
         except Permanent as error:
             if isinstance(error, Forbidden):
