@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from bot.core.centralconfig import Source
+from bot.core.centralconfig import RepositoryRule, Source
 from bot.core.centralfile import rule_for
 from bot.core.commands import PREFIX, Orders, Place
-from bot.core.commands_access import Asker, allowed, at_least, changes, timely
+from bot.core.commands_access import Asker, allowed, at_least, changes, overtaken, timely
 from bot.core.commands_parsing import Manners, read_comment
-from bot.core.conversation import Spot
 from bot.core.events import CommentCreated
-from bot.core.ids import Role
+from bot.core.ids import Role, SourceName
 from bot.flow import Ports
 from bot.obeying import Heard, Present, obeyed
 from bot.ports import Forbidden, GitHost, Registry, Temporary
@@ -30,6 +29,7 @@ LOG = logging.getLogger("pushwright.commanding")
 
 LEASE = 60.0
 WITHDRAWN = "the comment was deleted before it was handled"
+_MINUTE = 60.0
 _SHOWN_WITHIN = 10.0
 """Seconds that a host may need until its API shows a comment that its webhook told of."""
 
@@ -42,22 +42,28 @@ class Commander:
         self._registry = registry
         self._receipt = Receipt(ports)
 
-    def handle(self, delivery: Delivery, event: CommentCreated) -> None:
-        heard = self._heard(delivery, event)
-        if isinstance(heard, str):
-            self._finish(delivery, heard)
+    def handle(self, delivery: Delivery, event: CommentCreated, source: SourceName) -> None:
+        """A comment at that source, whoever told of it."""
+        wanted = wants(self._ports, source, event)
+        if isinstance(wanted, str):
+            self._finish(delivery, wanted)
             return
+        heard = Heard(delivery, event, *wanted)
         store, clock = self._ports.store, self._ports.clock
-        row = store.repository_row(delivery.source, event.repository)
+        row = store.repository_row(source, event.repository)
         if store.obeyed(row.id, heard.spot):
             self._finish(delivery, "this comment was handled before", "done")
             return
         over = self._over_the_rate(heard)
+        if over is not None and heard.swept:
+            # They are found together, whenever they were written.
+            store.delay_delivery(delivery, clock.now() + _MINUTE, over, counted=False)
+            return
         if over is not None:
-            self._finish(delivery, over)
+            store.pass_over(row, heard.spot, delivery, over, clock.now())
             return
         if heard.takes_reactions:
-            self._receipt.show(delivery, event.repository, heard.spot)
+            self._receipt.show(heard)
         leased = store.lease_repository(row.id, clock.now(), LEASE)
         if leased is None:
             text = "its repository is busy"
@@ -76,34 +82,10 @@ class Commander:
     def _finish(self, delivery: Delivery, reason: str, state: str = "ignored") -> None:
         self._ports.store.finish_delivery(delivery, state, reason, self._ports.clock.now())
 
-    # -- whom we listen to -------------------------------------------------------------------
-
-    def _heard(self, delivery: Delivery, event: CommentCreated) -> Heard | str:
-        """Why the comment is nothing to us, or what it asks for."""
-        central = self._ports.central()
-        source = central.sources[delivery.source]
-        manners = Manners(source.bare_commands, _names(source))
-        place = Place.COMMIT if event.number is None else Place.REQUEST
-        orders = read_comment(event.body, place, manners)
-        if not orders:
-            return "a comment without a command"
-        rule = rule_for(central, source.name, event.repository.path)
-        if rule is None:
-            return f"{event.repository.path} matches no repository of the central config"
-        if event.author.id is None:
-            return "the comment's author is gone"
-        if event.author.bot and event.author.login not in central.commands.bots:
-            return f"{event.author.login} is a bot, and not one that is obeyed"
-        if self._ports.hosts.get(source.name).is_own(event.repository, event.author):
-            return "our own comment"
-        sha = event.sha if event.number is None else None
-        spot = Spot(event.comment_id, event.number, sha)
-        return Heard(delivery, event, orders, source, rule, spot)
-
     def _over_the_rate(self, heard: Heard) -> str | None:
         """Asked before anything is read for a stranger."""
         most = self._ports.central().commands.per_minute
-        person, since = heard.event.author, self._ports.clock.now() - 60
+        person, since = heard.event.author, self._ports.clock.now() - _MINUTE
         count = self._ports.store.obeyed_since(heard.source.name, person.id or 0, since)
         if count < most:
             return None
@@ -118,6 +100,8 @@ class Commander:
             self._finish(heard.delivery, f"request {heard.event.number} does not exist")
             return
         orders = timely(heard.orders, self._age(heard))
+        if heard.swept and self._ports.store.overtaken(leased.row.id, heard.spot):
+            orders = overtaken(orders)
         orders = allowed(orders, present.asker, *self._tables(heard))
         if self._withdrawn(heard, host, orders):
             self._forget(heard, leased, orders)
@@ -177,6 +161,31 @@ class Commander:
 
     def _tables(self, heard: Heard) -> tuple[Mapping[str, Role], ...]:
         return self._ports.central().commands.roles, heard.rule.commands
+
+
+def wants(  # noqa: PLR0911 - one line for each reason
+    ports: Ports, source_name: SourceName, event: CommentCreated
+) -> tuple[Orders, Source, RepositoryRule] | str:
+    """What a comment asks for, by which source and rule it is heard; or why it is nothing to us."""
+    central = ports.central()
+    source = central.sources.get(source_name)
+    if source is None:
+        return f"the source {source_name} is not in the central config any more"
+    manners = Manners(source.bare_commands, _names(source))
+    place = Place.COMMIT if event.number is None else Place.REQUEST
+    orders = read_comment(event.body, place, manners)
+    if not orders:
+        return "a comment without a command"
+    rule = rule_for(central, source.name, event.repository.path)
+    if rule is None:
+        return f"{event.repository.path} matches no repository of the central config"
+    if event.author.id is None:
+        return "the comment's author is gone"
+    if event.author.bot and event.author.login not in central.commands.bots:
+        return f"{event.author.login} is a bot, and not one that is obeyed"
+    if ports.hosts.get(source.name).is_own(event.repository, event.author):
+        return "our own comment"
+    return orders, source, rule
 
 
 def _names(source: Source) -> frozenset[str]:

@@ -35,8 +35,8 @@ from bot.core.events import (
 )
 from bot.core.explain import explain_all
 from bot.core.facts import PlannedEvent
-from bot.core.hints import INTERNAL, Hint, read
-from bot.core.ids import HostKind, ImageKey, Sha, SourceName
+from bot.core.hints import COMMENT, INTERNAL, Found, Hint, read, read_found
+from bot.core.ids import HostKind, ImageKey, RepositoryId, Sha, SourceName
 from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
 from bot.core.plans import ClaimKind, ref_key
@@ -108,14 +108,17 @@ class Intake:
                 self._finish(delivery, "malformed", f"{where}: {reason}" if where else reason)
             case Hint():
                 self._hinted(delivery, parsed)
+            case Found():
+                self._found(delivery, parsed)
             case _:
                 self._event(delivery, parsed)
 
-    def _parse(self, delivery: Delivery) -> Parsed | Hint:
+    def _parse(self, delivery: Delivery) -> Parsed | Hint | Found:
         if delivery.body is None:
             return Ignored("the body was removed by its retention; nothing to read")
         if delivery.source in INTERNAL:
-            return read(delivery.body)
+            reading = read_found if delivery.event == COMMENT else read
+            return reading(delivery.body)
         source = self._ports.central().sources.get(delivery.source)
         if source is None:
             return Ignored(f"the source {delivery.source} is not in the central config any more")
@@ -129,7 +132,7 @@ class Intake:
             case InstallationChanged():
                 self._finish(delivery, "done", f"installation {event.action} by {event.account}")
             case CommentCreated():
-                self._commander.handle(delivery, event)
+                self._commander.handle(delivery, event, delivery.source)
             case Released():
                 self._finish(delivery, "ignored", "a release is built by the push of its tag")
             case RerunRequested():
@@ -148,10 +151,8 @@ class Intake:
 
     def _hinted(self, delivery: Delivery, hint: Hint) -> None:
         host = self._ports.hosts.get(hint.source)
-        try:
-            repository = host.repository(hint.repository)
-        except NotFound as error:
-            self._finish(delivery, "ignored", f"the repository is gone: {error}")
+        repository = self._named(delivery, host, hint.repository)
+        if repository is None:
             return
         self._planned(
             delivery,
@@ -160,6 +161,23 @@ class Intake:
             lambda: event_of(host, hint, repository),
             hint,
         )
+
+    def _found(self, delivery: Delivery, found: Found) -> None:
+        """What a webhook would have told, so that it goes the same way."""
+        host = self._ports.hosts.get(found.source)
+        repository = self._named(delivery, host, found.repository)
+        if repository is not None:
+            self._commander.handle(delivery, found.event(repository), found.source)
+
+    def _named(
+        self, delivery: Delivery, host: GitHost, named: RepositoryId | str
+    ) -> Repository | None:
+        """As it is now; None: it is gone, and the delivery with it."""
+        try:
+            return host.repository(named)
+        except NotFound as error:
+            self._finish(delivery, "ignored", f"the repository is gone: {error}")
+            return None
 
     def _planned(
         self,

@@ -13,7 +13,7 @@ from bot.core.commands import BY_NAME, Command, Orders, Place, Refusal
 from bot.core.commands_access import Asker, changes, needed, why_not
 from bot.core.conversation import Reaction, Spot
 from bot.core.events import CommentCreated, RequestHead
-from bot.core.hints import Hint
+from bot.core.hints import SWEEP, Hint
 from bot.core.ids import HostKind, Sha
 from bot.core.orders import (
     Act,
@@ -45,7 +45,16 @@ class Heard:
     orders: Orders
     source: Source
     rule: RepositoryRule
-    spot: Spot
+
+    @property
+    def spot(self) -> Spot:
+        event = self.event
+        return Spot(event.comment_id, event.number, event.sha if event.number is None else None)
+
+    @property
+    def swept(self) -> bool:
+        """Whether the sweep found it: its webhook was lost, and others may be."""
+        return self.delivery.source == SWEEP
 
     @property
     def place(self) -> Place:

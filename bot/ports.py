@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.core.builds import LogLine, Observation
 from bot.core.conversation import Reaction, Spot
-from bot.core.events import Person, Repository, RequestHead
+from bot.core.events import CommentCreated, Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths
 from bot.core.ids import BuildId, Digest, ImageKey, RepositoryId, Role, Sha, SourceName
 from bot.core.reports import CommitStatus, Fork
@@ -86,6 +86,15 @@ class RequestRefs:
     complete: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class RequestComments:
+    """Comments on pull/merge requests as the listing shows them, in the order they were made. Not
+    `complete`: there are more than are listed at once."""
+
+    comments: tuple[CommentCreated, ...]
+    complete: bool = True
+
+
 class GitHost(Protocol):
     """One source. Not for sharing between threads: `HostFactory` makes one for each.
 
@@ -153,6 +162,10 @@ class GitHost(Protocol):
     def has_comment(self, repository: Repository, spot: Spot) -> bool:
         """Whether it is still there. True as well where the host can't be asked for one comment
         (GitLab on commits)."""
+
+    def request_comments(self, repository: Repository, since: float) -> RequestComments:
+        """Made since then (seconds since the epoch, by the host's clock); one request, most often.
+        Those that were edited are left out: what they said first, the host does not tell."""
 
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         """Repeating is harmless. False: this host takes no reaction there (GitLab on commits), or

@@ -1,8 +1,8 @@
 """The sweep: what hosts show, held against what we know, so that a lost webhook costs minutes only.
 
 Hosts send no event for more than three tags in one push, disable hooks, and lose deliveries. One
-`git ls-remote` and one listing of open requests per repository and round find all of that. A find
-becomes a delivery of the source `sweep`, hence there is one way in.
+`git ls-remote`, one listing of open requests and one of new comments per repository and round find
+all of that. A find becomes a delivery of the source `sweep`, hence there is one way in.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bot.core.hints import SWEEP, Hint, write
 from bot.core.ids import Sha, SourceName
 from bot.flow import Ports
 from bot.intake import LEASE
+from bot.overhearing import overheard
 from bot.ports import GitHost, HostError, NotFound, RequestRefs, Temporary
 from bot.records import (
     IncomingDelivery,
@@ -123,8 +124,12 @@ class Sweeper:
                 ", ".join(sorted(changed)[:10]),
                 extra=fields(repository=row.repository.path),
             )
+        heard = overheard(self._ports, leased, host)
+        if heard:
+            text = "the sweep found comments that no webhook told of: %d"
+            LOG.info(text, heard, extra=fields(repository=row.repository.path))
         store.swept(leased, now)
-        return bool(changed)
+        return bool(changed or heard)
 
     def _discover(self) -> None:
         """Repositories of which no webhook ever came are known from the credential's own list and

@@ -82,12 +82,14 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRow:
-    """A repository as the store knows it. `swept_at` None: the sweep never looked at it."""
+    """A repository as the store knows it. `swept_at` None: the sweep never looked at it;
+    `heard_from`: comments that are older no sweep looks for, None: any until now."""
 
     id: int
     source: SourceName
     repository: Repository
     swept_at: float | None
+    heard_from: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class Scene:
             now,
             self._ports.central().public_url,
             created_at=event.created_at,
+            swept=self._heard.swept,
             refused=self._ports.executor.refuses(trusted=False),
             internal=event.internal,
             shared=store.shared_builds(self._leased.row.id, kind, name, sha),
@@ -126,7 +127,11 @@ class Scene:
             return here  # what came before could only approve it, too
         delivery = self._heard.delivery
         row_id, store = self._leased.row.id, self._ports.store
-        if not store.undecided_before(delivery.source, delivery.received_at, row_id):
+        told = delivery.received_at
+        if not any(
+            store.undecided_before(source, told, row_id)
+            for source in {self._heard.source.name, delivery.source}
+        ):
             return here
         if here.now - delivery.received_at < _UNDECIDED:
             raise NotYet("deliveries before it are not decided yet")

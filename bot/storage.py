@@ -46,6 +46,9 @@ class Store(Talk, Protocol):
     def put_deliveries(self, deliveries: Sequence[IncomingDelivery]) -> None:
         """Durable when it returns. A known (source, delivery) is queued again and counted."""
 
+    def put_new_deliveries(self, deliveries: Sequence[IncomingDelivery]) -> int:
+        """How many were new; what is known already stays as it is."""
+
     def claim_delivery(self, now: float, lease_seconds: float) -> Delivery | None:
         """The oldest due delivery that nobody holds."""
 

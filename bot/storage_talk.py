@@ -9,7 +9,14 @@ from bot.core.approvals import Standing
 from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
-from bot.records import BuildRow, ClaimView, Delivery, JournalEntry, LeasedRepository
+from bot.records import (
+    BuildRow,
+    ClaimView,
+    Delivery,
+    JournalEntry,
+    LeasedRepository,
+    RepositoryRow,
+)
 from bot.records_talk import BegunPromotion, Obeyed, PromotedTag, WantedReaction, WantedReply
 
 
@@ -21,6 +28,15 @@ class Talk(Protocol):
 
     def obeyed(self, row_id: int, spot: Spot) -> bool:
         """Whether the comment was handled before."""
+
+    def overtaken(self, row_id: int, spot: Spot) -> bool:
+        """Whether a comment that was made later on the same request was handled."""
+
+    def pass_over(
+        self, owner: RepositoryRow, spot: Spot, delivery: Delivery, why: str, now: float
+    ) -> None:
+        """The comment counts as handled though nothing is done, and is none of its author's
+        comments that were; the delivery is ignored."""
 
     def obey(
         self, leased: LeasedRepository, obeyed: Obeyed, delivery: Delivery, now: float

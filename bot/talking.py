@@ -9,12 +9,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from bot.core.conversation import Reaction, Spot
-from bot.core.events import Repository
+from bot.core.conversation import Reaction
 from bot.core.ids import SourceName
 from bot.flow import Ports
+from bot.obeying import Heard
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Temporary
-from bot.records import Delivery, LeaseLost, RepositoryRow
+from bot.records import LeaseLost, RepositoryRow
 from bot.records_talk import WantedReaction, WantedReply
 from bot.telemetry import fields
 
@@ -39,23 +39,24 @@ class Receipt:
         self._shown: OrderedDict[int, None] = OrderedDict()
         """Deliveries that are done with, the newest last."""
 
-    def show(self, delivery: Delivery, repository: Repository, spot: Spot) -> None:
-        if delivery.id in self._shown:
+    def show(self, heard: Heard) -> None:
+        if heard.delivery.id in self._shown:
             return
-        self._shown[delivery.id] = None
+        self._shown[heard.delivery.id] = None
         while len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
-        source, gap = delivery.source, self._ports.central().pace_seconds
+        source, gap = heard.source.name, self._ports.central().pace_seconds
         store, now = self._ports.store, self._ports.clock.now()
         if (gap > 0 and store.talk_due(source, now)) or store.reserve_pace(source, now, gap) > 0:
             return
         try:
-            self._ports.hosts.get(source).react(repository, spot, Reaction.RECEIVED)
+            repository = heard.event.repository
+            self._ports.hosts.get(source).react(repository, heard.spot, Reaction.RECEIVED)
         except Temporary as error:
             if error.after is not None and error.after >= _LIMITED:
                 store.hold_pace(source, now + error.after)
         except Permanent as error:
-            LOG.info("no receipt: %s", error, extra=fields(repository=repository.path))
+            LOG.info("no receipt: %s", error, extra=fields(repository=heard.event.repository.path))
 
 
 class Talker:

@@ -3,8 +3,9 @@
 A comment's event names no commit, and whoever owns the fork may push between the moment somebody
 reads a commit and the moment we read the request's head. A bare approval therefore counts only for
 a commit that the host itself showed as waiting before the comment was written, and that nothing
-replaced since. Two clocks are in play and never compared with one another: the host's (when it took
-our status, when the comment was made) and ours (when heads were seen).
+replaced since. Where the host's webhook of the comment was lost nobody knows the latter, so that
+it never counts. Two clocks are in play and never compared with one another: the host's (when it
+took our status, when the comment was made) and ours (when heads were seen).
 """
 
 from __future__ import annotations
@@ -51,11 +52,12 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Asking:
     """An `/ok-to-test`: of `sha`, or bare; when the comment was made and, where the host's event
-    names it (GitLab), the head that the request had then."""
+    names it (GitLab), the head that the request had then. `swept`: its webhook was lost."""
 
     sha: Sha | None
     created_at: float | None
     told_head: Sha | None = None
+    swept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ def doubt(  # noqa: PLR0911 - one line for each doubt
     """Why this does not approve `head`; None where it does. The text leads to the line to paste."""
     if asking.sha is not None:
         return None if asking.sha == head else f"{asking.sha[:12]} is not the head any more"
+    if asking.swept:
+        # What was pushed around it may have been lost as well: heads that came and went unseen.
+        return "the webhook of your comment was lost, and so may be that of a push before it"
     if asking.told_head is not None and asking.told_head != head:
         return "the head changed after your comment"
     waiting = standing.waiting

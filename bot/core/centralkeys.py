@@ -305,7 +305,12 @@ KUBERNETES_KEY = Key(
 )
 RETENTION_KEY = Key("retention", RETENTION, "What is kept how long.", "see there")
 ANONYMOUS_LIST = Key("anonymous-list", Flag(), "Whether visitors see a list of builds.", "`false`")
-SWEEP = Key("sweep", DURATION, "How often refs are compared with the host's.", "`5m`")
+SWEEP = Key(
+    "sweep",
+    DURATION,
+    "How often refs, requests and comments are compared with the host's.",
+    "`5m`",
+)
 PACE = Key(
     "pace",
     Text("duration (`1s`, `100ms`)", fieldtext.duration),

@@ -75,10 +75,18 @@ def allowed(orders: Orders, asker: Asker, *tables: Mapping[str, Role]) -> Orders
 def timely(orders: Orders, age: float) -> Orders:
     """The same orders; commands that change something are refusals where the comment is `age`
     seconds old and that is too much. What only asks is answered at any age."""
-    if age <= LATEST:
-        return orders
+    return orders if age <= LATEST else _kept_back(orders, said.too_old(LATEST))
+
+
+def overtaken(orders: Orders) -> Orders:
+    """The same orders of a comment that was found so late that one after it had been handled: what
+    was said later holds. Commands that change something are refusals."""
+    return _kept_back(orders, said.OVERTAKEN)
+
+
+def _kept_back(orders: Orders, why: str) -> Orders:
     late = [one for one in orders.commands if changes(one.name)]
-    refused = [Refusal(one.text, said.too_old(LATEST), one.name) for one in late]
+    refused = [Refusal(one.text, why, one.name) for one in late]
     kept = tuple(one for one in orders.commands if not changes(one.name))
     return Orders(kept, (*orders.refused, *refused))
 

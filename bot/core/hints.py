@@ -1,18 +1,20 @@
 """Deliveries that we write ourselves, so that everything comes in one way: what the sweep found and
-what a person asked for on the command line. They name a ref or a request; its state is read from
-the host when the delivery is handled."""
+what a person asked for on the command line. They name a ref or a request, whose state is read from
+the host when the delivery is handled; or they are a comment, as it was found."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from bot.core.events import Malformed
+from bot.core.events import CommentCreated, Malformed, Person, Repository
 from bot.core.ids import ImageKey, RepositoryId, Sha, SourceName
 
 SWEEP = SourceName("sweep")
 MANUAL = SourceName("manual")
 INTERNAL = frozenset({SWEEP, MANUAL})
+COMMENT = "comment"
+"""The event of a delivery that is one; all others are hints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,53 @@ def read(body: bytes) -> Hint | Malformed:
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         return Malformed(f"not a hint of ours: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A comment on a request that no webhook told of. `created_at` by the host's clock."""
+
+    source: SourceName
+    repository: RepositoryId
+    comment_id: int
+    number: int
+    body: str
+    person_id: int
+    login: str
+    bot: bool
+    created_at: float
+    internal: bool
+
+    def event(self, repository: Repository) -> CommentCreated:
+        return CommentCreated(
+            repository,
+            Person(self.person_id, self.login, self.bot),
+            self.comment_id,
+            self.body,
+            number=self.number,
+            created_at=self.created_at,
+            internal=self.internal,
+        )
+
+
+def write_found(found: Found) -> bytes:
+    return json.dumps(asdict(found)).encode()
+
+
+def read_found(body: bytes) -> Found | Malformed:
+    try:
+        document = json.loads(body)
+        return Found(
+            SourceName(str(document["source"])),
+            RepositoryId(int(document["repository"])),
+            int(document["comment_id"]),
+            int(document["number"]),
+            str(document["body"]),
+            int(document["person_id"]),
+            str(document["login"]),
+            bool(document["bot"]),
+            float(document["created_at"]),
+            bool(document["internal"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return Malformed(f"not a comment that we found: {error}")

@@ -126,6 +126,8 @@ class Situation:
     refused: str | None = None
     internal: bool = False
     """What stands in the comment is not for everybody: no public text may repeat it."""
+    swept: bool = False
+    """The comment's webhook was lost."""
     shared: frozenset[BuildId] = frozenset()
     """Builds that another ref or request wants as well."""
     rules: answers.Rules = field(default_factory=dict)
@@ -263,7 +265,7 @@ def _approve(command: Command, here: Situation) -> Act:
     if here.standing.approved(here.now):
         return Nothing(answers.approved_already(here.sha))
     sha = command.options.get("sha")
-    asking = Asking(Sha(str(sha)) if sha else None, here.created_at, here.told_head)
+    asking = Asking(Sha(str(sha)) if sha else None, here.created_at, here.told_head, here.swept)
     wrong = doubt(asking, here.sha, here.standing)
     if wrong is not None:
         return Refuse(answers.approval_doubted(wrong, here.sha, here.asker.start))

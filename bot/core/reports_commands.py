@@ -136,6 +136,12 @@ def role_needed(spec: Spec, need: Role, role: Role, start: str, *, author: bool)
     return f"{start}{spec.name} needs {need} access{own}; you have {have}"
 
 
+OVERTAKEN: Final = (
+    "the Git host's webhook of this comment was lost, and by the time that it was found a later "
+    "comment here had been handled: say it again if it still holds"
+)
+
+
 def too_old(limit: float) -> str:
     """`limit`: seconds."""
     return (

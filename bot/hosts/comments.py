@@ -1,12 +1,37 @@
-"""Comments of ours, on any host: which are, and the one under a pull/merge request, edited in
-place, else made."""
+"""Comments on any host: which of the new ones read as they were made, which are ours, and the one
+of ours under a pull/merge request, edited in place, else made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
-from bot.core.events import Person
-from bot.ports import Forbidden, NotFound
+from bot.core.events import CommentCreated, Person
+from bot.hosts.fields import Fields
+from bot.ports import Forbidden, NotFound, RequestComments
+
+
+def as_made(comment: Fields) -> bool:
+    """Whether the comment reads as it was made. Its last change may bear another fraction of the
+    same second."""
+    made, changed = comment.seconds("created_at"), comment.seconds("updated_at")
+    return made is not None and changed is not None and changed - made < 1
+
+
+def listed(
+    rows: Iterable[CommentCreated | None], since: float, *, complete: bool
+) -> RequestComments:
+    """Each once, in the order they were made. None: not one to hear. Times of hosts may be whole
+    seconds."""
+    found = {row.comment_id: row for row in rows if row is not None}
+    late = [row for row in found.values() if (row.created_at or 0.0) >= int(since)]
+    ordered = sorted(late, key=lambda row: (row.created_at or 0.0, row.comment_id))
+    return RequestComments(tuple(ordered), complete)
+
+
+def moment(at: float) -> str:
+    """As hosts take times: whole seconds, the earlier one."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def kept(

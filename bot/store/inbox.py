@@ -22,7 +22,7 @@ from bot.store.leases import NOW, give_back, held, question, take, taking
 from bot.store.rows import plain
 from bot.store.schema import claim as claims
 from bot.store.schema import inbox, repository
-from bot.store.upserts import insert_into
+from bot.store.upserts import insert_into, upsert
 
 LONGEST_ID = 200
 """Characters of a delivery id that are kept as they are."""
@@ -42,6 +42,11 @@ def put(tx: Connection, deliveries: Sequence[IncomingDelivery]) -> None:
     rows = sorted(map(_row, deliveries), key=lambda row: (str(row["source"]), str(row["delivery"])))
     if rows:
         tx.execute(_insert(tx.dialect.name), rows)
+
+
+def put_new(tx: Connection, deliveries: Sequence[IncomingDelivery]) -> int:
+    insert = upsert(tx, inbox).on_conflict_do_nothing().returning(inbox.c.id)
+    return sum(tx.execute(insert.values(_row(one))).first() is not None for one in deliveries)
 
 
 @cache

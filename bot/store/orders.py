@@ -12,7 +12,7 @@ from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha, Trust
 from bot.core.naming import status_context
 from bot.core.plans import ClaimKind, family
-from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository
+from bot.records import BuildRow, ClaimView, Delivery, LeasedRepository, RepositoryRow
 from bot.records_talk import Obeyed, SkipImage, StopBuilds
 from bot.store import builds, inbox, journal, promotions, replies, reports, repositories, views
 from bot.store.rows import build_value, plain, status_value
@@ -25,6 +25,8 @@ _READ_BACK = 30.0
 """Seconds: the longest that a worker which stalled can write an older value late."""
 _PLANNED_AGAIN = 2.0
 """Seconds within which a plan usually says that a commit waits again; until then no "cancelled"."""
+_NOBODY = 0
+"""Whose number no person has."""
 HANDLED_BEFORE = "this comment was handled before"
 
 
@@ -56,7 +58,7 @@ def obey(
     repositories.lock(tx, leased)
     row_id = leased.row.id
     inbox.belongs(tx, delivery, row_id)
-    if not _first(tx, leased, told, now):
+    if not _first(tx, leased.row, told, now):
         inbox.finish(tx, delivery, "done", HANDLED_BEFORE, now)
         return False
     for approved in told.approvals:
@@ -81,14 +83,31 @@ def obey(
     return True
 
 
-def _first(tx: Connection, leased: LeasedRepository, told: Obeyed, now: float) -> bool:
+def overtaken(tx: Connection, row_id: int, spot: Spot) -> bool:
+    query = select(answered_comment.c.comment_id).where(
+        answered_comment.c.repository_id == row_id,
+        answered_comment.c.place == place(spot),
+        answered_comment.c.number == spot.number,
+        answered_comment.c.comment_id > spot.comment_id,
+    )
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def pass_over(
+    tx: Connection, owner: RepositoryRow, spot: Spot, delivery: Delivery, why: str, now: float
+) -> None:
+    _first(tx, owner, Obeyed(spot, person_id=_NOBODY, note=why), now)
+    inbox.finish(tx, delivery, "ignored", why, now)
+
+
+def _first(tx: Connection, owner: RepositoryRow, told: Obeyed, now: float) -> bool:
     """Whether nobody handled the comment before; from now on somebody did."""
     spot = told.spot
     insert = upsert(tx, answered_comment).values(
-        repository_id=leased.row.id,
+        repository_id=owner.id,
         place=place(spot),
         comment_id=spot.comment_id,
-        source=leased.row.source,
+        source=owner.source,
         number=spot.number,
         sha=spot.sha,
         person_id=told.person_id,

@@ -220,7 +220,8 @@ def swept(tx: Connection, leased: LeasedRepository, now: float) -> None:
     query = update(repository).where(
         repository.c.id == leased.row.id, held(repository, leased.fence)
     )
-    if tx.execute(query.values(swept_at=now)).rowcount != 1:
+    heard_from = func.coalesce(repository.c.heard_from, now)
+    if tx.execute(query.values(swept_at=now, heard_from=heard_from)).rowcount != 1:
         raise LeaseLost(leased.row.repository.path)
 
 

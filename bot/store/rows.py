@@ -229,6 +229,7 @@ def repository_value(row: Row[Any]) -> RepositoryRow:
             private=row.private,
         ),
         swept_at=row.swept_at,
+        heard_from=row.heard_from,
     )
 
 

@@ -97,6 +97,7 @@ repository = Table(
     Column("sequence", BigInteger, nullable=False, server_default="0"),  # of heads seen
     Column("refs_version", BigInteger, nullable=False, server_default="0"),
     Column("swept_at", Float, nullable=True),  # NULL: never looked at, the first look only records
+    Column("heard_from", Float, nullable=True),  # when comments began to be looked for
     *lease(),
     UniqueConstraint("source", "host_id"),
 )

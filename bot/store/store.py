@@ -64,6 +64,9 @@ class SqlStore(TalkStore):
     def put_deliveries(self, deliveries: Sequence[IncomingDelivery]) -> None:
         self._database.write(inbox.put, deliveries)
 
+    def put_new_deliveries(self, deliveries: Sequence[IncomingDelivery]) -> int:
+        return self._database.write(inbox.put_new, deliveries)
+
     def claim_delivery(self, now: float, lease_seconds: float) -> Delivery | None:
         if not self._database.read(any_row, inbox.DUE, now):
             return None

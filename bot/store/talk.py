@@ -8,7 +8,14 @@ from bot.core.approvals import Standing
 from bot.core.conversation import Spot
 from bot.core.ids import BuildId, Digest, ImageKey, Sha
 from bot.core.plans import ClaimKind
-from bot.records import BuildRow, ClaimView, Delivery, JournalEntry, LeasedRepository
+from bot.records import (
+    BuildRow,
+    ClaimView,
+    Delivery,
+    JournalEntry,
+    LeasedRepository,
+    RepositoryRow,
+)
 from bot.records_talk import BegunPromotion, Obeyed, PromotedTag, WantedReaction, WantedReply
 from bot.store import orders, pacing, promotions, replies
 from bot.store.database import Database
@@ -25,6 +32,14 @@ class TalkStore:
 
     def obeyed(self, row_id: int, spot: Spot) -> bool:
         return self._database.read(orders.obeyed, row_id, spot)
+
+    def overtaken(self, row_id: int, spot: Spot) -> bool:
+        return self._database.read(orders.overtaken, row_id, spot)
+
+    def pass_over(
+        self, owner: RepositoryRow, spot: Spot, delivery: Delivery, why: str, now: float
+    ) -> None:
+        self._database.write(orders.pass_over, owner, spot, delivery, why, now)
 
     def obey(
         self, leased: LeasedRepository, obeyed: Obeyed, delivery: Delivery, now: float

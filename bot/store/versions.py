@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from bot.ports import Permanent
 from bot.records import SchemaTooNew, SchemaTooOld
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Of bot/store/migrations/versions, oldest first."""
 HEAD = REVISIONS[-1]
 TABLE = "alembic_version"

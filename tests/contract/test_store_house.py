@@ -211,6 +211,9 @@ def test_repositories_are_known_by_their_number(store: SqlStore) -> None:
     assert leased is not None
     store.swept(leased, 6.0)
     assert store.repositories()[0].swept_at == 6.0
+    store.swept(leased, 7.0)
+    found = store.repositories()[0]
+    assert (found.swept_at, found.heard_from) == (7.0, 6.0), "from the first round on"
 
 
 def port(store: SqlStore) -> Store:

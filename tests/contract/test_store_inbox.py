@@ -42,6 +42,16 @@ def test_one_batch_may_hold_a_delivery_twice(store: SqlStore) -> None:
     assert {(row["delivery"], row["seen"]) for row in found} == {("a", 2), ("b", 1)}
 
 
+def test_what_was_found_again_stays_as_it_is(store: SqlStore) -> None:
+    assert store.put_new_deliveries([incoming("a", 100.0), incoming("b", 101.0)]) == 2
+    claimed = store.claim_delivery(200.0, LEASE)
+    assert claimed is not None
+    store.finish_delivery(claimed, "done", "obeyed", 201.0)
+    assert store.put_new_deliveries([incoming("a", 300.0), incoming("c", 301.0)]) == 1
+    found = {row["delivery"]: (row["state"], row["seen"]) for row in store.deliveries(10)}
+    assert found == {"a": ("done", 1), "b": ("new", 1), "c": ("new", 1)}
+
+
 @pytest.mark.parametrize("ending", ["finish", "delay"])
 def test_a_redelivery_while_it_is_handled_is_handled_afterwards(
     store: SqlStore, ending: str

@@ -113,6 +113,29 @@ def test_how_many_comments_of_a_person(bench: Bench) -> None:
     assert bench.store.obeyed_since(SOURCE, 5, bench.now) == 1
 
 
+def test_a_comment_that_is_passed_over_is_handled_and_counts_for_nobody(bench: Bench) -> None:
+    arrived = delivery(bench)
+    bench.store.pass_over(bench.row, SPOT, arrived, "too many", bench.tick())
+    assert bench.store.obeyed(bench.row.id, SPOT)
+    assert bench.store.obeyed_since(SOURCE, 5, 0.0) == 0
+    assert bench.store.due_reactions(bench.tick(), LEASE, 10) == []
+    assert reasons(bench.store) == [("ignored", "too many")]
+    assert not obey(bench, told(), "comment-again")
+
+
+def test_whether_a_later_comment_on_the_request_was_handled(bench: Bench) -> None:
+    obey(bench, told())
+    obey(bench, told(Spot(90, number=8)), "on-another")
+    obey(bench, told(Spot(91, sha=sha(1))), "on-a-commit")
+    here = bench.row.id
+    assert bench.store.overtaken(here, Spot(69, number=7))
+    assert not bench.store.overtaken(here, SPOT)
+    assert not bench.store.overtaken(here, Spot(71, number=7))
+    assert not bench.store.overtaken(here, Spot(1, number=9))
+    other = bench.store.repository_row(SOURCE, repository(2))
+    assert not bench.store.overtaken(other.id, Spot(69, number=7))
+
+
 # -- effects ---------------------------------------------------------------------------------
 
 

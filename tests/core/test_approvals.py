@@ -45,6 +45,8 @@ def bare(created_at: float | None, told: Sha | None = None) -> Asking:
         (Asking(HEAD, None), Standing(), None),
         (Asking(HEAD, 1.0, OTHER), Standing(SHOWN.waiting, other_seen_at=99.0), None),
         (Asking(OTHER, 2000.0), SHOWN, "is not the head any more"),
+        (Asking(None, 2000.0, HEAD, swept=True), SHOWN, "webhook of your comment was lost"),
+        (Asking(HEAD, 1.0, swept=True), Standing(), None),
     ],
 )
 def test_doubts(asking: Asking, standing: Standing, why: str | None) -> None:

@@ -64,6 +64,7 @@ _NEEDED = (
     "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries",
     "/repos/{owner}/{repo}/hooks/{hook_id}/pings",
     "/repos/{owner}/{repo}/installation",
+    "/repos/{owner}/{repo}/issues/comments",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
     "/repos/{owner}/{repo}/issues/{issue_number}/comments",
@@ -183,7 +184,7 @@ def _github(asked: Asked) -> str | None:
 
 
 _UNLISTED = re.compile(
-    r"/projects(/[^/]+/repository/(merge_base|commits/[0-9a-f]+/discussions.*))?"
+    r"/projects(/[^/]+/(events|repository/(merge_base|commits/[0-9a-f]+/discussions.*)))?"
 )
 """Documented at docs.gitlab.com, and not among the operations of the OpenAPI file; the table of
 parameters holds them all the same. https://docs.gitlab.com/api/discussions/#commits"""

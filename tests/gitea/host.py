@@ -103,6 +103,11 @@ class World:
         self._host.api("PATCH", f"/repos/{repository.path}", {"name": name})
         repository.path = path
 
+    def issue(self, repository: Repository) -> int:
+        """Makes one, for comments to stand on; its number."""
+        path = f"/repos/{repository.path}/issues"
+        return int(self._host.api("POST", path, {"title": "An issue"})["number"])
+
 
 class GiteaFace:
     kind = HostKind.GITEA
@@ -337,6 +342,10 @@ class GiteaFace:
     def _comment(self, row: Any) -> model.Comment:
         author = model.Person(row["user"]["id"], row["user"]["login"])
         return model.Comment(row["id"], None, author, row["body"], time.time())
+
+    def edit_comment(self, repository: Repository, comment: int, body: str) -> None:
+        path = f"/repos/{repository.path}/issues/comments/{comment}"
+        self.api("PATCH", path, {"body": body})
 
     def delete_comment(self, repository: Repository, comment: int) -> None:
         self.api("DELETE", f"/repos/{repository.path}/issues/comments/{comment}")

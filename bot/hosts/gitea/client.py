@@ -16,18 +16,28 @@ from bot.core.facts import ChangedPaths, UnknownPaths
 from bot.core.ids import RepositoryId, Role, Sha
 from bot.core.reports import CommitStatus, Fork
 from bot.hosts import comparison, git
+from bot.hosts.comments import listed, moment
 from bot.hosts.fields import Fields
 from bot.hosts.gitea import client_answers as answers
 from bot.hosts.gitea import codec
 from bot.hosts.gitea.client_access import GiteaAccess
 from bot.hosts.gitea.client_reports import GiteaReports
 from bot.hosts.gitea.client_requests import GiteaRequests
-from bot.ports import CloneCredential, Commit, Forbidden, NotFound, Permanent, RequestRefs
+from bot.ports import (
+    CloneCredential,
+    Commit,
+    Forbidden,
+    NotFound,
+    Permanent,
+    RequestComments,
+    RequestRefs,
+)
 
 T = TypeVar("T")
 
 _USER: Final = "pushwright"
 """Any name will do beside a token: https://docs.gitea.com/development/api-usage#authentication"""
+_COMMENT_PAGES: Final = 10
 _BRIEF: Final = {"stat": "false", "verification": "false", "files": "false"}
 
 
@@ -195,6 +205,15 @@ class GiteaHost:
 
     def has_comment(self, repository: Repository, spot: Spot) -> bool:
         return self._reports.has_comment(repository, spot)
+
+    def request_comments(self, repository: Repository, since: float) -> RequestComments:
+        rows, complete = self._requests.every(
+            f"{self._access.at(repository)}/issues/comments",
+            lambda row: answers.comment(row, repository),
+            {"since": moment(since)},
+            pages=_COMMENT_PAGES,
+        )
+        return listed(rows, since, complete=complete)
 
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         return self._reports.react(repository, spot, reaction)

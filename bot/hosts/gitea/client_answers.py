@@ -7,9 +7,10 @@ import binascii
 from collections.abc import Mapping
 from typing import Final
 
-from bot.core.events import Person, RequestHead
+from bot.core.events import CommentCreated, Person, Repository, RequestHead
 from bot.core.ids import Role, Sha
 from bot.core.reports import CommitStatus, StatusState
+from bot.hosts.comments import as_made
 from bot.hosts.fields import Fields
 from bot.hosts.gitea import codec
 from bot.ports import Commit, Permanent, Temporary
@@ -54,6 +55,21 @@ def status(fields: Fields) -> tuple[str, CommitStatus | None]:
         return context, None
     description = fields.prose("description") or ""
     return context, CommitStatus(context, state, description, fields.prose("target_url") or None)
+
+
+def comment(fields: Fields, repository: Repository) -> CommentCreated | None:
+    """None for one on an issue, and for one that was edited."""
+    number = (fields.text_or_none("pull_request_url") or "").rpartition("/")[2]
+    if not number.isdecimal() or not as_made(fields):
+        return None
+    return CommentCreated(
+        repository,
+        codec.person(fields.inner_or_none("user")),
+        fields.number("id"),
+        fields.prose("body") or "",
+        number=int(number),
+        created_at=fields.seconds("created_at"),
+    )
 
 
 def commit(fields: Fields) -> Commit:

@@ -173,11 +173,12 @@ class GiteaRequests:
         understand: Callable[[Fields], T],
         query: Values | None = None,
         under: str | None = None,
+        pages: int = _PAGES,
     ) -> tuple[list[T], bool]:
         """The rows of all pages, and whether that is all of them. An instance may give fewer rows
         on a page than asked for, so that the total it tells counts."""
         rows: list[T] = []
-        for page in range(1, _PAGES + 1):
+        for page in range(1, pages + 1):
             answer = self.ask("GET", path, {**(query or {}), "page": page, "limit": PAGE})
             found = answer.each(understand, under)
             rows += found

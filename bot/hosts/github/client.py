@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from bot.core.centralconfig import Source
 from bot.core.conversation import Reaction, Spot
-from bot.core.events import Person, Repository, RequestHead
+from bot.core.events import CommentCreated, Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths, KnownPaths, UnknownPaths
 from bot.core.ids import RepositoryId, Role, Sha
 from bot.core.reports import CommitStatus, Fork
 from bot.hosts import git
+from bot.hosts.comments import listed, moment
 from bot.hosts.fields import Fields
 from bot.hosts.github import client_answers as answers
 from bot.hosts.github.client_access import Access, AppAccess, TokenAccess, at, every
@@ -30,12 +31,14 @@ from bot.ports import (
     HostError,
     NotFound,
     Permanent,
+    RequestComments,
     RequestRefs,
 )
 
 _COMPARED: Final = 300
 _REQUEST_FILES: Final = 3000
 """How many files GitHub lists at most; at the bound there may be more."""
+_COMMENT_PAGES: Final = 5
 _PEEL: Final = 8
 """Tags of tags are followed this far."""
 
@@ -225,6 +228,16 @@ class GitHubHost:
 
     def has_comment(self, repository: Repository, spot: Spot) -> bool:
         return self._reports.has_comment(selected(repository), spot)
+
+    def request_comments(self, repository: Repository, since: float) -> RequestComments:
+        def page(number: int) -> list[CommentCreated | None]:
+            # The newest change first: what is changed meanwhile only repeats others.
+            query = at(number, since=moment(since), sort="updated", direction="desc")
+            answer = self._access.ask("GET", selected(repository), "/issues/comments", query)
+            return answer.each(lambda row: answers.comment(row, repository))
+
+        rows, complete = every(page, _COMMENT_PAGES)
+        return listed(rows, since, complete=complete)
 
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         return self._reports.react(selected(repository), spot, reaction)

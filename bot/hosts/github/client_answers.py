@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from bot.core.events import Person, Repository, RequestHead
+from bot.core.events import CommentCreated, Person, Repository, RequestHead
 from bot.core.ids import Role, Sha
 from bot.core.reports import CommitStatus, StatusState
+from bot.hosts.comments import as_made
 from bot.hosts.fields import Fields, Unreadable
 from bot.ports import Commit, Permanent, Temporary
 
@@ -121,6 +122,24 @@ def request_head(fields: Fields) -> RequestHead:
 
 def request_with_state(fields: Fields) -> tuple[RequestHead, bool]:
     return request_head(fields), fields.text("state") == "open"
+
+
+def comment(fields: Fields, repository: Repository) -> CommentCreated | None:
+    """None for one on an issue, and for one that was edited. Only the address of its page tells
+    what it stands on: https://docs.github.com/en/rest/issues/comments"""
+    number = fields.text("issue_url").rpartition("/")[2]
+    if not number.isdecimal() or f"/issues/{number}#" in fields.text("html_url"):
+        return None
+    if not as_made(fields):
+        return None
+    return CommentCreated(
+        repository,
+        person(fields.inner_or_none("user")),
+        fields.number("id"),
+        fields.prose("body") or "",
+        number=int(number),
+        created_at=fields.seconds("created_at"),
+    )
 
 
 def status(fields: Fields) -> tuple[str, CommitStatus | None]:

@@ -9,11 +9,12 @@ from typing import Final
 
 from bot.core.centralconfig import Source
 from bot.core.conversation import Reaction, Spot
-from bot.core.events import Person, Repository, RequestHead
+from bot.core.events import CommentCreated, Person, Repository, RequestHead
 from bot.core.facts import ChangedPaths, KnownPaths, UnknownPaths
 from bot.core.ids import RepositoryId, Role, Sha
 from bot.core.reports import CommitStatus, Fork
 from bot.hosts import git
+from bot.hosts.comments import listed, moment
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import client_answers as answers
 from bot.hosts.gitlab.client_reports import GitLabReports
@@ -23,6 +24,7 @@ from bot.ports import (
     Commit,
     NotFound,
     Permanent,
+    RequestComments,
     RequestRefs,
     Temporary,
 )
@@ -30,6 +32,9 @@ from bot.ports import (
 _FILE_BYTES: Final = 1024 * 1024
 _DIFFS: Final = 1000
 """GitLab lists no more files of one comparison: https://docs.gitlab.com/administration/diff_limits/"""
+_COMMENT_PAGES: Final = 5
+_DAYS: Final = 2 * 86400.0
+"""Events are asked for by the day of the host's own zone, and that day itself is left out."""
 _DEVELOPER: Final = 30
 _USER: Final = "oauth2"
 """Any name will do beside a token: https://docs.gitlab.com/user/profile/personal_access_tokens/"""
@@ -203,6 +208,20 @@ class GitLabHost:
 
     def has_comment(self, repository: Repository, spot: Spot) -> bool:
         return self._reports.has_comment(selected(repository), spot)
+
+    def request_comments(self, repository: Repository, since: float) -> RequestComments:
+        # By action: with a target type GitLab leaves out answers in threads.
+        query = {"action": "commented", "sort": "desc", "after": moment(since - _DAYS)[:10]}
+        path, found = f"{selected(repository)}/events", list[CommentCreated | None]()
+        for number in range(1, _COMMENT_PAGES + 1):
+            rows = self._requests.page(
+                path, lambda row: answers.commented(row, repository), query, number
+            )
+            found += [note for _, note in rows]
+            # A page may lack events that nobody may see: only an empty one is the last.
+            if not rows or rows[-1][0] < since:
+                return listed(found, since, complete=True)
+        return listed(found, since, complete=False)
 
     def react(self, repository: Repository, spot: Spot, reaction: Reaction) -> bool:
         return self._reports.react(selected(repository), spot, reaction)

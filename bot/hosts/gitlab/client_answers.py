@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bot.core.events import Person, Repository, RequestHead
+from bot.core.events import CommentCreated, Person, Repository, RequestHead
 from bot.core.ids import Role
 from bot.core.reports import CommitStatus, StatusState
+from bot.hosts.comments import as_made
 from bot.hosts.fields import Fields
 from bot.hosts.gitlab import vocabulary
 from bot.ports import Commit
@@ -100,6 +101,28 @@ def request_head(fields: Fields) -> RequestHead | None:
 def request_with_state(fields: Fields) -> tuple[RequestHead, bool] | None:
     head = request_head(fields)
     return None if head is None else (head, fields.text("state") == "opened")
+
+
+def commented(fields: Fields, repository: Repository) -> tuple[float, CommentCreated | None]:
+    """When somebody commented, and the note where it is one on a merge request that reads as it was
+    made (a reaction to it counts as a change here, too) and not on a line of the code.
+
+    https://docs.gitlab.com/api/events/#list-all-visible-events-for-a-project
+    """
+    at, note = fields.seconds("created_at") or 0.0, fields.inner_or_none("note")
+    if note is None or note.text_or_none("noteable_type") != "MergeRequest":
+        return at, None
+    if note.flag("system") or note.text_or_none("type") == "DiffNote" or not as_made(note):
+        return at, None
+    return at, CommentCreated(
+        repository,
+        person(note.inner_or_none("author")),
+        note.number("id"),
+        note.prose("body") or "",
+        number=note.number("noteable_iid"),
+        created_at=note.seconds("created_at"),
+        internal=note.flag("internal") or note.flag("confidential"),
+    )
 
 
 def paths(fields: Fields) -> tuple[str, ...]:

@@ -116,16 +116,21 @@ class GitLabRequests:
         """The objects of all pages, and whether that is all of them."""
         rows: list[T] = []
         for number in range(1, pages + 1):
-            asked = {**(query or {}), "per_page": PAGE, "page": number}
-            found = read(
-                {"items": self.ask("get", path, asked)},
-                f"GitLab: GET {path}",
-                lambda fields: [understand(row) for row in fields.items("items")],
-            )
+            found = self.page(path, understand, query or {}, number)
             rows.extend(found)
             if len(found) < PAGE:
                 return rows, True
         return rows, False
+
+    def page(
+        self, path: str, understand: Callable[[Fields], T], query: Query, number: int
+    ) -> list[T]:
+        """The objects of one page, from 1."""
+        return read(
+            {"items": self.ask("get", path, {**query, "per_page": PAGE, "page": number})},
+            f"GitLab: GET {path}",
+            lambda fields: [understand(row) for row in fields.items("items")],
+        )
 
 
 def _refusal(  # noqa: PLR0911 - one line per answer is the table

@@ -116,17 +116,20 @@ class Shapes:
         }
 
     def comment(self, repository: Repository, comment: Comment) -> Json:
-        author = comment.author
+        author, number = comment.author, comment.number
         app = {"id": author.app_id} if author.app_id else None
+        kind = "issues" if number in repository.issues else "pull"
+        page = f"{self.web}/{repository.path}/{kind}/{number}"
         return {
             "id": comment.id,
             "node_id": f"IC_{comment.id}",
             "url": f"{self.api}/repos/{repository.path}/issues/comments/{comment.id}",
-            "html_url": f"{self.web}/{repository.path}/issues/{comment.number}#c{comment.id}",
+            "html_url": f"{page}#issuecomment-{comment.id}",
+            "issue_url": f"{self.api}/repos/{repository.path}/issues/{number}",
             "body": comment.body,
             "user": self.person(author),
             "created_at": stamp(comment.at),
-            "updated_at": stamp(comment.at),
+            "updated_at": stamp(comment.changed_at or comment.at),
             "author_association": "NONE",
             "performed_via_github_app": app,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from tests.fakes.githost.bare import HEX
@@ -30,6 +31,7 @@ class Talk:
             Route("GET", "/pulls", self.requests),
             Route("GET", "/pulls/{number}", self.request),
             Route("GET", "/pulls/{number}/files", self.files),
+            Route("GET", "/issues/comments", self.all_comments),
             Route("GET", "/issues/{number}/comments", self.comments),
             Route("POST", "/issues/{number}/comments", self.comment),
             Route("GET", "/issues/comments/{number}", self.one_comment),
@@ -110,6 +112,18 @@ class Talk:
         chosen = [c for c in repository.comments.values() if c.number == int(number)]
         return Answer.of([self.shapes.comment(repository, c) for c in page(asked, chosen)])
 
+    def all_comments(self, asked: Asked, repository: Repository) -> Answer:
+        """Of issues and pull requests, changed since then. In whole seconds, as they are shown."""
+        since = datetime.fromisoformat(asked.one("since", "1970-01-01T00:00:00Z")).timestamp()
+        chosen = [c for c in repository.comments.values() if c.number is not None]
+        chosen = [c for c in chosen if int(c.changed_at or c.at) >= since]
+        changed = asked.one("sort") == "updated"
+        chosen.sort(
+            key=lambda c: (changed and c.changed_at) or c.at,
+            reverse=asked.one("direction") == "desc",
+        )
+        return Answer.of([self.shapes.comment(repository, c) for c in page(asked, chosen)])
+
     def comment(self, asked: Asked, repository: Repository, token: Token, number: str) -> Answer:
         request = repository.requests.get(int(number))
         if request is None:
@@ -139,6 +153,7 @@ class Talk:
         with self.world.changing():
             comment.body = _body(asked)
             comment.edited += 1
+            comment.changed_at = self.world.now()
         return Answer.of(self.shapes.comment(repository, comment))
 
     def react(self, asked: Asked, repository: Repository, token: Token, number: str) -> Answer:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from tests.fakes.githost.github_shapes import stamp
 from tests.fakes.githost.gitlab_hooks import Webhooks
 from tests.fakes.githost.gitlab_shapes import GitLabShapes, diff
 from tests.fakes.githost.gitlab_statuses import Statuses
@@ -41,6 +42,7 @@ class GitLabApi:
             Route("GET", project + "/repository/tags/{name}", self._tag),
             Route("GET", project + "/repository/compare", self._compare),
             Route("GET", project + "/repository/merge_base", self._merge_base),
+            Route("GET", project + "/events", self._happened),
             Route("GET", project + "/merge_requests", self._requests),
             Route("GET", project + "/merge_requests/{number}", self._request),
             Route("GET", project + "/merge_requests/{number}/diffs", self._diffs),
@@ -297,6 +299,7 @@ class GitLabApi:
             raise Refused(403, {"message": "403 Forbidden"})
         comment.body = _body(asked)
         comment.edited += 1
+        comment.changed_at = self._world.now()
         return Answer.of(self._shapes.note(project, comment))
 
     def _award(
@@ -312,7 +315,18 @@ class GitLabApi:
             text = "404 Award Emoji Name has already been taken Not Found"
             raise Refused(404, {"message": text})
         comment.reactions.append(mine)
+        comment.changed_at = self._world.now()
         return Answer.of({"id": 1, "name": mine[0], "awardable_id": comment.id}, 201)
+
+    def _happened(self, asked: Asked, token: Token, project: Repository) -> Answer:
+        """Comments alone, by the day in UTC; `after` is left out itself."""
+        if asked.one("action") != "commented":
+            raise Refused(400, {"error": "the stand-in knows no other events"})
+        after = asked.one("after", "1970-01-01")
+        chosen = [c for c in project.comments.values() if stamp(c.at)[:10] > after]
+        if asked.one("sort", "desc") == "desc":
+            chosen.reverse()
+        return _listed(asked, [self._shapes.commented(project, row) for row in chosen])
 
     def _discussions(self, asked: Asked, token: Token, project: Repository, sha: str) -> Answer:
         rows = [c for c in project.comments.values() if c.sha == sha]

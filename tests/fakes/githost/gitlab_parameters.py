@@ -2,7 +2,7 @@
 
 Sources: https://docs.gitlab.com/api/projects/, /api/commits/, /api/repository_files/,
 /api/repositories/, /api/branches/, /api/tags/, /api/merge_requests/, /api/notes/, /api/members/,
-/api/users/, /api/emoji_reactions/, /api/discussions/, /api/project_webhooks/,
+/api/users/, /api/emoji_reactions/, /api/discussions/, /api/events/, /api/project_webhooks/,
 /api/personal_access_tokens/.
 """
 
@@ -103,6 +103,19 @@ REQUESTS = (
     ),
     Documented(
         "GET", _REPOSITORY + "/merge_base", {"refs[]": SOME}, required=frozenset({"refs[]"})
+    ),
+    Documented(
+        "GET",
+        _PROJECT + "/events",
+        {
+            "action": r"created|updated|closed|reopened|pushed|commented|merged|joined|left"
+            r"|destroyed|expired|approved",
+            "target_type": r"issue|milestone|merge_request|note|project|snippet|user",
+            "before": r"\d{4}-\d{2}-\d{2}",
+            "after": r"\d{4}-\d{2}-\d{2}",
+            "sort": SORT,
+            **PAGES,
+        },
     ),
     Documented(
         "GET",

@@ -124,15 +124,34 @@ class GitLabShapes:
             "web_url": f"{self.web}/{repository.path}/-/merge_requests/{request.number}",
         }
 
-    def note(self, repository: Repository, comment: Comment) -> Json:
+    def commented(self, repository: Repository, comment: Comment) -> Json:
+        """As events show it."""
         return {
             "id": comment.id,
+            "project_id": repository.id,
+            "action_name": "commented on",
+            "target_id": comment.id,
+            "target_type": "Note",
+            "author_id": comment.author.id,
+            "created_at": stamp(comment.at),
+            "note": self.note(repository, comment),
+            "author": self.person(comment.author),
+            "author_username": comment.author.login,
+        }
+
+    def note(self, repository: Repository, comment: Comment) -> Json:
+        kind = "Issue" if comment.number in repository.issues else "MergeRequest"
+        return {
+            "id": comment.id,
+            "type": None,
             "body": comment.body,
             "author": self.person(comment.author),
             "created_at": stamp(comment.at),
-            "updated_at": stamp(comment.at),
+            "updated_at": stamp(comment.changed_at or comment.at),
             "system": False,
-            "noteable_type": "MergeRequest",
+            "noteable_type": "Commit" if comment.sha else kind,
+            "confidential": comment.internal,
+            "internal": comment.internal,
             "noteable_iid": comment.number,
             "project_id": repository.id,
         }

@@ -353,8 +353,14 @@ class FakeHost:
         author = self.person(by)
         made = Comment(self.world.number(), number, author, body, self.world.now(), sha)
         repository.comments[made.id] = made
-        self._send(repository, self._events.comment(repository, made))
+        if number not in repository.issues:
+            self._send(repository, self._events.comment(repository, made))
         return made
+
+    def edit_comment(self, repository: Repository, comment: int, body: str) -> None:
+        """Without an event."""
+        edited = repository.comments[comment]
+        edited.body, edited.changed_at = body, self.world.now()
 
     def comments(self, repository: Repository, number: int) -> list[Comment]:
         """Of a request, oldest first."""

@@ -91,6 +91,10 @@ class Comment:
     edited: int = 0
     reactions: list[tuple[str, int]] = field(default_factory=list)
     """(word of the host, id of the person)"""
+    changed_at: float = 0.0
+    """0: never."""
+    internal: bool = False
+    """GitLab's."""
 
 
 @dataclass(slots=True)
@@ -140,6 +144,7 @@ class Repository:
     members: dict[int, int] = field(default_factory=dict)
     former: set[str] = field(default_factory=set)
     requests: dict[int, Request] = field(default_factory=dict)
+    issues: set[int] = field(default_factory=set)
     comments: dict[int, Comment] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
@@ -213,6 +218,12 @@ class World:
     def number(self) -> int:
         """A new id, unlike any other of this host."""
         return next(self._ids)
+
+    def issue(self, repository: Repository) -> int:
+        """Makes one, for comments to stand on; its number."""
+        number = self.number()
+        repository.issues.add(number)
+        return number
 
     @contextmanager
     def changing(self) -> Iterator[None]:
