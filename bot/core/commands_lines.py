@@ -23,6 +23,9 @@ LONGEST: Final = 65_536
 
 _MAY_COMMAND: Final = re.compile(r"(?:^|[\r\n])[^\w\r\n]*[/@]")
 _QUOTE_FENCE: Final = re.compile(r"(>{3,})[ \t]*")
+_QUOTE_TAG: Final = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(?P<end>/?)blockquote\b", re.IGNORECASE | re.ASCII | re.DOTALL
+)
 _WORDS_OF_TEXT: Final = frozenset({"text", "text_special", "code_inline"})
 
 
@@ -39,9 +42,13 @@ def plain_lines(comment: str) -> Iterator[str]:
     if not may_command(comment):
         return
     tokens = _markdown().parse(comment[:LONGEST])
+    quotes = 0
     for before, token in zip([None, *tokens], tokens, strict=False):
-        if token.type == "inline" and before is not None and _top_paragraph(before):
-            yield from _lines(token.children or [])
+        if token.type == "html_block":
+            # What stands between two such blocks is Markdown, and a quote all the same.
+            quotes = max(0, quotes + _quotes_opened(token.content))
+        elif token.type == "inline" and before is not None and _top_paragraph(before):
+            yield from _lines(token.children or []) if not quotes else ()
 
 
 @lru_cache(maxsize=1)
@@ -84,6 +91,12 @@ def _fence_at(state: StateBlock, line: int) -> int:
     at = state.bMarks[line] + state.tShift[line]
     found = _QUOTE_FENCE.fullmatch(state.src, at, state.eMarks[line])
     return len(found[1]) if found else 0
+
+
+def _quotes_opened(html: str) -> int:
+    """How many more quotes are opened than closed; what stands in comments opens none."""
+    ends = [found["end"] for found in _QUOTE_TAG.finditer(html)]
+    return ends.count("") - ends.count("/")
 
 
 def _top_paragraph(token: Token) -> bool:

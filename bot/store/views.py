@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, and_, case, func, select
 
 from bot.core.builds import BuildState
 from bot.core.ids import BuildId, ImageKey, Sha, Trust
@@ -23,7 +23,8 @@ from bot.store.schema import build, claim, claim_image, inbox
 from bot.store.schema_talk import image_skip
 
 MOST_CLAIMS = 50
-"""Of one commit or build that a report or page tells of; the newest."""
+"""Of one commit or build that a report or page tells of: trusted ones that live, then the newest.
+Whoever has forks may open any number of requests for somebody else's commit."""
 MOST_AHEAD = 1000
 """Builds before another one are counted up to here."""
 
@@ -56,7 +57,9 @@ def _skips(tx: Connection, row_id: int, sha: str, family: str) -> dict[ImageKey,
 
 def claims(tx: Connection, query: Select[Any]) -> tuple[ClaimView, ...]:
     """Newest first."""
-    rows = tx.execute(query.order_by(claim.c.id.desc()).limit(MOST_CLAIMS)).all()
+    ours = case((and_(claim.c.state == "live", claim.c.trust == Trust.TRUSTED), 0), else_=1)
+    found = tx.execute(query.order_by(ours, claim.c.id.desc()).limit(MOST_CLAIMS)).all()
+    rows = sorted(found, key=lambda row: int(row.id), reverse=True)
     images = _images(tx, [row.id for row in rows])
     deliveries = _deliveries(tx, {row.inbox_id for row in rows})
     return tuple(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.ids import Trust
 from bot.core.plans import ClaimKind, Plan, Withdrawal
 from bot.core.reports import CommitStatus, StatusState
 from bot.core.reports_comment import Comment
@@ -64,6 +65,16 @@ def test_withdrawn_claims_are_told_of_too(bench: Bench) -> None:
     assert [(claim.state, claim.text) for claim in due.claims] == [
         ("cancelled", "the branch was deleted")
     ]
+
+
+def test_strangers_requests_push_nobody_out_of_a_report(bench: Bench) -> None:
+    bench.push(branch(sha(1), image("api", sha(1))))
+    for number in range(60):
+        bench.push(request_(sha(1), name=str(number), trust=Trust.UNTRUSTED, waiting="waits"))
+    (report,) = bench.store.due_reports(bench.tick(), LEASE, 10)
+    assert report.claims[-1].kind is ClaimKind.BRANCH, "newest first, and the branch is the oldest"
+    assert [one.name for one in report.claims[:2]] == ["59", "58"]
+    assert len(report.claims) == 50
 
 
 def test_queued_builds_know_how_many_stand_before_them(bench: Bench) -> None:
