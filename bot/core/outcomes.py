@@ -56,7 +56,7 @@ WORDS: dict[OutcomeClass, Words] = {
         "the Dockerfile is missing or can't be read", "check `dockerfile` and the line named"
     ),
     OutcomeClass.STEP: Words(
-        "a step of the Dockerfile failed", "read the log of that step; it is their command"
+        "a step of the Dockerfile failed", "read the log of that step; its command is yours to mend"
     ),
     OutcomeClass.UNKNOWN_TARGET: Words(
         "the Dockerfile has no such stage", "name one of its stages in `target`"
@@ -223,12 +223,13 @@ def settle(outcome: Outcome, attempt: int) -> Finish | Retry:
 
 
 def sentence(outcome: Outcome) -> str:
-    """What happened, where, and what to do next: for the page of a build."""
-    words = WORDS[outcome.kind]
-    text = f"{where(outcome.place, outcome.message)}{outcome.message}"
-    if outcome.state in (BuildState.SUCCEEDED, BuildState.CANCELLED, BuildState.SUPERSEDED):
-        return text
-    return f"{text}. What to do: {words.next}."
+    """What happened, where, and what to do next, for the page of a build; on further lines what the
+    step printed last."""
+    message, newline, printed = outcome.message.partition("\n")
+    text = f"{where(outcome.place, message)}{message}"
+    if outcome.state not in (BuildState.SUCCEEDED, BuildState.CANCELLED, BuildState.SUPERSEDED):
+        text = f"{text}. What to do: {WORDS[outcome.kind].next}."
+    return f"{text}{newline}{printed}"
 
 
 def where(place: Place | None, message: str) -> str:

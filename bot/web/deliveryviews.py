@@ -75,7 +75,7 @@ def delivery_view(row: DeliveryView) -> DeliveryShown:
         seen=row.seen,
         state=row.state,
         reason=row.reason,
-        about=tuple((k, str(v)) for k, v in _mapping(plan.get("event")).items() if v is not None),
+        about=tuple((k, _text(v)) for k, v in _mapping(plan.get("event")).items() if v is not None),
         note=str(plan.get("note") or ""),
         images=_images(plan),
         mistakes=tuple(_mistake(one) for one in _rows(plan.get("mistakes"))),
@@ -112,6 +112,10 @@ def _images(plan: Mapping[str, Any]) -> tuple[ImageShown, ...]:
                 )
             )
     return tuple(shown)
+
+
+def _text(value: object) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _mistake(one: Mapping[str, Any]) -> str:

@@ -55,7 +55,9 @@ def blueprint(store: Store, clock: Clock, central: Callable[[], CentralConfig]) 
     @pages.get("/builds/<build_id>")
     def build(build_id: str) -> Response:
         view = _view(store, clock, build_id)
-        return _page("build.html", build=visible(view), lines=_tail(store, BuildId(build_id)))
+        said = visible(tuple(view.text.splitlines()))
+        lines = _tail(store, BuildId(build_id))
+        return _page("build.html", build=visible(view), said=said, lines=lines)
 
     @pages.get("/builds/<build_id>.json")
     def build_json(build_id: str) -> Response:

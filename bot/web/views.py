@@ -286,7 +286,7 @@ def _attempt(attempt: Mapping[str, object]) -> tuple[int, str]:
     number = attempt.get("number")
     outcome = attempt.get("outcome")
     text = str(outcome.get("message") or "") if isinstance(outcome, Mapping) else ""
-    return (number if isinstance(number, int) else 0, text)
+    return (number if isinstance(number, int) else 0, text.partition("\n")[0])
 
 
 def _wanted(claim: ClaimView, row: BuildRow) -> WantedBy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,8 +114,10 @@ def test_a_sentence_says_what_where_and_what_next() -> None:
     outcome = classify(Ended(result), push=True, head=None)
     assert sentence(outcome) == (
         "Dockerfile:17 RUN npm ci failed (exit 1). "
-        "What to do: read the log of that step; it is their command."
+        "What to do: read the log of that step; its command is yours to mend."
     )
+    printed = replace(outcome, message=f"{outcome.message}\nnpm ERR! E401")
+    assert sentence(printed) == f"{sentence(outcome)}\nnpm ERR! E401"
     assert need_failed(ImageKey("base")).message == "the needed image base did not build"
 
 

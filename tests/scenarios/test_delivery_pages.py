@@ -62,6 +62,7 @@ def test_from_a_build_to_every_rule(world: World, browser: FlaskClient) -> None:
     found = document(browser, path)
     assert (found["event"], found["state"], found["repository"]) == ("push", "done", "acme/shop")
     assert found["note"] == found["reason"] == "to build: api"
+    assert ["fork", "no"] in found["about"]
     api, web = found["images"]
     assert (api["image"], api["verdict"], api["tags"]) == (
         "api",

@@ -277,12 +277,13 @@ def test_a_report_leads_to_what_changed_since_the_approval_before(
 
 def test_a_failure_shows_its_place(world: World, browser: FlaskClient) -> None:
     place = Place("services/api/Dockerfile", 17)
-    world.executor.next("api", Fail(OutcomeClass.STEP, "RUN npm ci failed (exit 1)", place))
+    said = "RUN npm ci failed (exit 1)\nnpm ERR! E401\nnpm ERR! no login"
+    world.executor.next("api", Fail(OutcomeClass.STEP, said, place))
     sha = world.push(FILES)
     world.run()
     html = text(browser, link(world, sha))
-    assert "services/api/Dockerfile:17" in html
-    assert "RUN npm ci failed (exit 1)" in html
+    assert "services/api/Dockerfile:17 RUN npm ci failed (exit 1). What to do: read the log" in html
+    assert '<pre class="log">npm ERR! E401\nnpm ERR! no login</pre>' in html
 
 
 def test_every_attempt_says_how_it_ended(world: World, browser: FlaskClient) -> None:
