@@ -54,3 +54,14 @@ def test_make_has_what_a_page_names(page: Path) -> None:
     }
     named = re.findall(r"(?:`|^    )make ([a-z][a-z0-9-]*)", page.read_text(), re.MULTILINE)
     assert set(named) <= listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_modules_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text()
+    for name in re.findall(r"`((?:bot|tests|config|chart)/[^`\s]*)`", text):
+        assert list(ROOT.glob(re.sub(r"<\w+>", "*", name).rstrip("/"))), name
+    for module in re.findall(r"python -m (tests[\w.]*)", text):
+        file = ROOT / module.replace(".", "/")
+        run = file / "__main__.py" if file.is_dir() else file.with_suffix(".py")
+        assert '__name__ == "__main__"' in run.read_text(), f"{module} runs nothing"
