@@ -112,7 +112,11 @@ def commented(fields: Fields, repository: Repository) -> tuple[float, CommentCre
     at, note = fields.seconds("created_at") or 0.0, fields.inner_or_none("note")
     if note is None or note.text_or_none("noteable_type") != "MergeRequest":
         return at, None
-    if note.flag("system") or note.text_or_none("type") == "DiffNote" or not as_made(note):
+    if (
+        note.flag("system")
+        or note.text_or_none("type") == vocabulary.ON_A_LINE
+        or not as_made(note)
+    ):
         return at, None
     return at, CommentCreated(
         repository,

@@ -186,6 +186,8 @@ def _note(fields: Fields) -> Parsed:
     text, number = note.prose("note") or "", note.number("id")
     created = note.seconds("created_at")
     match kind:
+        case "MergeRequest" if note.text_or_none("type") == vocabulary.ON_A_LINE:
+            return Ignored("a comment on a line of the changes")
         case "MergeRequest":
             request = fields.inner("merge_request")
             last = request.inner_or_none("last_commit")

@@ -31,5 +31,8 @@ BOT_LOGIN: Final = re.compile(r"(?:project|group)_\d+_bot(?:_?[0-9a-f]+|\d*)")
 https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
 """
 
+ON_A_LINE: Final = "DiffNote"
+"""The `type` of a note on a line of the changes."""
+
 PUBLIC: Final = 20
 """`visibility_level` of what anybody may read (10 is for signed-in users, 0 private)."""
