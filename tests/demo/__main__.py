@@ -45,6 +45,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("demo: stopped, nothing stays behind", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `| head` has what it wanted; what is buffered must not fail at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except DemoRuns as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2

@@ -59,6 +59,23 @@ def test_everything_that_is_missing_stands_in_one_table(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_reader_that_leaves_ends_the_demo_without_a_trace(tmp_path: Path) -> None:
+    """`make demo | head`: nothing was started yet when the first line finds no reader."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.demo"],
+        cwd=PREFLIGHT.parents[2],
+        env=os.environ | {"PUSHWRIGHT_DEMO_DIR": str(tmp_path)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_a_gitea_that_is_not_built_is_missing_with_the_command_that_builds_it(
     tmp_path: Path,
 ) -> None:
