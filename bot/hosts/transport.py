@@ -63,7 +63,12 @@ class HostSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
         """As the base, but reads no more than a bound into memory."""
         options["stream"] = True
-        response: requests.Response = super().send(request, **options)  # type: ignore[arg-type] # the stubs name each option; we pass them through
+        try:
+            response: requests.Response = super().send(request, **options)  # type: ignore[arg-type] # the stubs name each option; we pass them through
+        except requests.RequestException:
+            raise
+        except OSError as error:  # requests' own, for certificates that are not there
+            raise Temporary(f"the `ca-file` {self.verified} can't be read") from error
         body = bytearray()
         try:
             for chunk in response.iter_content(_CHUNK):

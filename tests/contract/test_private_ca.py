@@ -15,6 +15,7 @@ import requests
 
 from bot.builder import manifests
 from bot.hosts.transport import HostSession
+from bot.ports import Temporary
 from bot.tls import PrivateCaAdapter
 from tests.cluster.pki import Authority
 
@@ -62,6 +63,19 @@ def test_hosts_and_registries_take_it(authority: Authority, url: str) -> None:
         assert host.get(url, timeout=10).text == "hello"
         assert not _context_of(host, url, authority).verify_flags & ssl.VERIFY_X509_STRICT
     with HostSession(url, None, None) as host, pytest.raises(requests.exceptions.SSLError):
+        host.get(url, timeout=10)
+
+
+def test_a_file_that_is_gone_is_temporary_and_named(url: str, tmp_path: Path) -> None:
+    words = r"`ca-file` .*/none\.pem can't be read"
+    with (
+        HostSession(url, f"{tmp_path}/none.pem", None) as host,
+        pytest.raises(Temporary, match=words),
+    ):
+        host.get(url, timeout=10)
+    (tmp_path / "junk.pem").write_text("no certificate")
+    wrong = pytest.raises(requests.exceptions.SSLError)
+    with HostSession(url, f"{tmp_path}/junk.pem", None) as host, wrong:
         host.get(url, timeout=10)
 
 
