@@ -13,10 +13,14 @@ env:
   {{- with .Values.worker.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-# Its loops all went round within the last minute.
+# Its loops all went round within the last minute. Nobody calls it: ready is what an upgrade waits for before the
+# old version goes.
+readinessProbe:
+  {{- include "pushwright.heartbeat" . | nindent 2 }}
+  periodSeconds: 5
+  timeoutSeconds: 5
 livenessProbe:
-  exec:
-    command: [sh, -c, 'test $(($(date +%s) - $(stat -c %Y "$PUSHWRIGHT_HEARTBEAT_FILE"))) -lt 60']
+  {{- include "pushwright.heartbeat" . | nindent 2 }}
   initialDelaySeconds: 30
   periodSeconds: 20
   timeoutSeconds: 5
@@ -33,6 +37,11 @@ volumeMounts:
   {{- with .Values.worker.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{- define "pushwright.heartbeat" -}}
+exec:
+  command: [sh, -c, 'test $(($(date +%s) - $(stat -c %Y "$PUSHWRIGHT_HEARTBEAT_FILE"))) -lt 60']
 {{- end -}}
 
 {{- define "pushwright.workerVolumes" -}}

@@ -217,6 +217,8 @@ def test_services_and_budgets_select_pods_that_exist(values: str) -> None:
     ]
     for budget in (one for one in documents if one["kind"] == "PodDisruptionBudget"):
         assert len(selected(budget["spec"]["selector"]["matchLabels"])) == 1
+        # Pods that are down with their database must not hold up every drain.
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     for made in (one for one in documents if one["kind"] in ("Deployment", "StatefulSet")):
         assert len(selected(made["spec"]["selector"]["matchLabels"])) == 1
 

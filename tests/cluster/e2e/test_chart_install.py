@@ -133,12 +133,14 @@ def _an_upgrade_in_the_middle_of_a_build(installation: Installation, shop: Serve
 
 
 def _a_rollback_keeps_what_was_built(installation: Installation, build: str) -> None:
+    """From a version that can't start: nobody has to remove its pod by hand."""
+    installation.failed_upgrade({"image.tag": "nowhere"}, seconds=10)
     (before,) = installation.workers
-    assert {"name": "PUSHWRIGHT_WEB_THREADS", "value": "8"} in _web(before)["env"]
+    assert _web(before)["image"].endswith(":nowhere")
     installation.rollback()
     (after,) = installation.workers
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
-    assert {"name": "PUSHWRIGHT_WEB_THREADS", "value": "8"} not in _web(after)["env"]
+    assert {"name": "PUSHWRIGHT_WEB_THREADS", "value": "8"} in _web(after)["env"]
     with urllib.request.urlopen(f"{installation.url}/builds/{build}.json", timeout=10) as answer:
         assert json.load(answer)["state"] == "succeeded"
 
