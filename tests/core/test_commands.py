@@ -57,7 +57,8 @@ def test_threads_share_a_parser_that_is_ready(monkeypatch: pytest.MonkeyPatch) -
 _PIECES = st.sampled_from(
     ["/build", "/pushwright ", "@pushwright ", "/ok-to-test ", "/skip ", "/promote ", "/logs ",
      "api", "*", "`", "```", "\n", "\r\n", "\r", "> ", "- ", "    ", "\t", "<!--", "-->", "[", "](",
-     "<b>", "\\", '"', "'", "&#47;", "\u202e", "\u200b", "\x00", "\ud800", "branch:", "=", "--",
+     "<b>", ">>>\n", "  >>>>\n", "<blockquote>", "</blockquote>",
+     "\\", '"', "'", "&#47;", "\u202e", "\u200b", "\x00", "\ud800", "branch:", "=", "--",
      "0123456789abcdef0123456789abcdef01234567", " to ", "|", "---", "#", "\u0130", "ﬁ"]
 )  # fmt: skip
 _TEXTS = st.one_of(
