@@ -110,7 +110,8 @@ def _count(there: int, looked: int) -> str:
 
 
 def _remedy(source: Source, error: HostError) -> str:
-    if isinstance(error, Temporary):
+    own = source.app.private_key_file if source.app is not None else source.token_file
+    if isinstance(error, Temporary) and str(own) not in str(error):
         return f"see that {source.url} is up and reached from here, by its proxy and ca-file"
     if source.app is not None:
         return "see docs/git-hosts.md, GitHub App: its id, private key and installation"

@@ -158,8 +158,10 @@ def read_secret(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - one read, no path arithmetic
             value = file.readline().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Temporary(f"the secret file {path} can't be read: {type(error).__name__}") from error
+    except OSError as error:
+        raise Temporary(f"the secret file {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Temporary(f"the secret file {path} is no UTF-8 text") from error
     if not value:
         raise Temporary(f"the secret file {path} is empty")
     return value

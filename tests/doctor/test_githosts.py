@@ -17,6 +17,7 @@ from tests.fakes.githost.model import App, Hook
 from tests.fakes.githost.stage import APP_PERMISSIONS
 
 OK, WARN, FAIL, UNKNOWN = Result.OK, Result.WARN, Result.FAIL, Result.UNKNOWN
+GONE = "No such file or directory"
 HOOK = ("forge", "webhook of acme/shop")
 ACCESS = ("forge", "acme/shop")
 
@@ -41,6 +42,13 @@ def test_a_revoked_token(site: Site) -> None:
     assert result is FAIL
     assert "wrong, revoked or expired" in text
     assert "token" in remedy
+
+
+def test_a_token_that_is_not_there(site: Site) -> None:
+    (site.folder / "token").unlink()
+    result, text, remedy = site.doctor()["forge", "credential"]
+    assert (result, text) == (FAIL, f"the secret file {site.folder}/token can't be read: {GONE}")
+    assert f"write it into {site.folder}/token" in remedy
 
 
 def test_a_host_that_is_down(site: Site) -> None:

@@ -81,7 +81,7 @@ class AppTokens:
             with open(path, encoding="ascii") as file:  # noqa: PTH123 - one read
                 return jwt.encode(claims, self._key(file.read()), algorithm="RS256")
         except OSError as error:
-            text = f"the App's private key {path} can't be read: {type(error).__name__}"
+            text = f"the App's private key {path} can't be read: {error.strerror}"
             raise Temporary(text) from error
         except (ValueError, TypeError, jwt.PyJWTError):
             # The cause is left out: it may quote the key.
