@@ -54,9 +54,13 @@ class SilentProxy:
         while not self._closed:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._to)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(self._to)
+            except OSError:  # nobody listens there just now
+                near.close()
+                continue
             self.accepted += 1
             self._sockets += [near, far]
             for pair in ((near, far), (far, near)):

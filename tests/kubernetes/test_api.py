@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from bot.clock import SystemClock
 from bot.executors.kubernetes.api import USUAL, Api, Bounds, pods_path
 from bot.executors.kubernetes.connection import Connection
 from bot.ports import Temporary
+from tests.fakes.loopback import Loopback
 
 POD = pods_path("builds", "pushwright-b-1")
 CALLS: dict[str, Callable[[Api], object]] = {
@@ -40,11 +40,8 @@ class Answering(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def asking(handler: type[Answering], folder: Path, bounds: Bounds = USUAL) -> Iterator[Api]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with reaching(_address(server), folder, bounds) as api:
-            yield api
-        server.shutdown()
+    with Loopback(handler) as server, reaching(server.url, folder, bounds) as api:
+        yield api
 
 
 @contextlib.contextmanager
@@ -57,9 +54,8 @@ def reaching(address: str, folder: Path, bounds: Bounds = USUAL) -> Iterator[Api
     }
     path = folder / "kubeconfig"
     path.write_text(json.dumps(config))
-    connection = Connection(str(path), SystemClock())
-    yield Api(connection, SystemClock(), bounds)
-    connection.close()
+    with contextlib.closing(Connection(str(path), SystemClock())) as connection:
+        yield Api(connection, SystemClock(), bounds)
 
 
 @pytest.fixture(params=[(302, b""), (302, b"{}"), (303, b"<p>sign in</p>"), (200, b"")])
@@ -78,10 +74,6 @@ def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
 
     with asking(Proxy, tmp_path) as api:
         yield api
-
-
-def _address(server: http.server.HTTPServer) -> str:
-    return f"http://127.0.0.1:{server.server_address[1]}"
 
 
 @pytest.mark.parametrize("call", CALLS)
