@@ -4,6 +4,8 @@ As it comes, that worker gives a thread to each connection before its first byte
 without end for the rest of a header (https://github.com/benoitc/gunicorn/issues/3518): sixteen
 silent connections stop it. Here a thread is given when the first bytes are there, a request that
 does not come in within seconds is cut off, and when most threads read, the slowest is cut first.
+And it waits two seconds for each client that got its answer to close, in the one loop that takes
+connections: thirty that do not close stop it. Here the thread waits that has given the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +26,9 @@ READ_SECONDS: Final = 10.0
 CROWDED_SECONDS: Final = 1.0
 """The same while more than half of the threads read."""
 FIRST_BYTE_SECONDS: Final = 5.0
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 64 * 1024
+"""What a client that has its answer may take, and send, before it closes."""
 
 
 class Reading:
@@ -85,6 +91,26 @@ class Readings:
         return len(late)
 
 
+class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
+    def close(self, graceful: bool = False) -> None:  # noqa: ARG002 gunicorn's own
+        """At once: where there is something to wait for, its thread has done it."""
+        super().close()
+
+
+def _until_closed(client: socket.socket) -> None:
+    """What a client still sends is taken until it closes: it would be told of a broken connection
+    else, and never see its answer. https://www.rfc-editor.org/rfc/rfc9112#section-9.6"""
+    until, room = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_WR)
+        while room > 0 and (left := until - time.monotonic()) > 0:
+            client.settimeout(left)
+            piece = client.recv(4096)
+            if not piece:
+                return
+            room -= len(piece)
+
+
 class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """For `worker_class` in `bot.web.gunicorn`."""
 
@@ -115,7 +141,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         except (BlockingIOError, ConnectionAbortedError):
             return
         self.nr_conns += 1
-        conn = TConn(self.cfg, client, address, listener.getsockname())
+        conn = _Connection(self.cfg, client, address, listener.getsockname())
         conn.timeout = time.monotonic() + FIRST_BYTE_SECONDS
         self.pending_conns.append(conn)
         when_readable = partial(self.on_pending_socket_readable, conn)
@@ -125,10 +151,21 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """One request of a connection, in a thread."""
         self._current.reading = reading = self._readings.begin(conn.sock)
         try:
-            return super().handle(conn)
+            kept = super().handle(conn)
         finally:
             self._readings.end(reading)
             self._current.reading = None
+        if not kept:
+            self._linger(conn.sock)
+        return kept
+
+    def _linger(self, client: socket.socket) -> None:
+        """As a reading: it is cut sooner where most threads read."""
+        reading = self._readings.begin(client)
+        try:
+            _until_closed(client)
+        finally:
+            self._readings.end(reading)
 
     def murder_pending(self) -> None:
         """Called by the main loop about once a second, and oftener when there is work."""

@@ -108,11 +108,13 @@ def test_what_was_promised_survives_a_kill(own_receiver: Receiver) -> None:
 
 
 def test_slow_clients_do_not_keep_others_out(own_receiver: Receiver) -> None:
-    """More slow ones than there are threads, of each kind: silent, in the header, in the body."""
+    """More slow ones than there are threads, of each kind: silent, in the header, in the body, and
+    answered without closing."""
     receiver = own_receiver
     begun = head(receiver, b"x" * 1000, "Content-Length: 1000")
     slow = []
-    for start_of in (b"", b"POST /webhooks/github HT", begun, begun + b"x" * 999):
+    answered = b"GET /healthz HTTP/1.0\r\n\r\n"
+    for start_of in (answered, b"", b"POST /webhooks/github HT", begun, begun + b"x" * 999):
         for _ in range(24):
             connection = receiver.raw()
             connection.sendall(start_of)
