@@ -38,7 +38,7 @@ _LABEL_NODES = (
     "label a node so, tolerate its taint, or mend kubernetes.node-selector, "
     "untrusted.node-selector and the affinity of kubernetes.pod"
 )
-_OTHERS = "who may read it can tell: run doctor with an administrator's kubeconfig"
+OTHERS = "who may read it can tell: run doctor with an administrator's kubeconfig"
 
 
 def version(found: Json) -> Finding:
@@ -121,7 +121,7 @@ def quotas(name: str, found: Json | Hidden, pod: Json, wanted: int) -> Finding:
     """How many builds the namespace's quotas leave room for. `wanted`: `limits.builds`."""
     about = About("cluster", f"quota of {name}")
     if isinstance(found, Hidden):
-        return about.unknown(found.why, _OTHERS)
+        return about.unknown(found.why, OTHERS)
     room, by = _room(found, _asked(pod))
     if room is None:
         return about.ok("none that counts for build pods")
@@ -166,7 +166,7 @@ def nodes(name: str, found: Json | Hidden, pod: Json) -> Finding:
     What runs there now is not counted."""
     about = About("cluster", f"nodes for {name}")
     if isinstance(found, Hidden):
-        return about.unknown(found.why, _OTHERS)
+        return about.unknown(found.why, OTHERS)
     spec, asks = mapping(pod.get("spec")), pod_asks(pod, "requests")
     every = mappings(found.get("items"))
     chosen = [one for one in every if _selected(one, spec)]
@@ -224,7 +224,7 @@ def policies(name: str, found: Json | Hidden) -> Finding:
     """Whether anything keeps builds from the rest of the network, on paper."""
     about = About("cluster", f"network policies of {name}")
     if isinstance(found, Hidden):
-        return about.unknown(found.why, f"{_OTHERS}, or try --deep")
+        return about.unknown(found.why, f"{OTHERS}, or try --deep")
     names = [
         line_of(mapping(one.get("metadata")).get("name"), 60)
         for one in mappings(found.get("items"))
@@ -239,7 +239,7 @@ def thing(name: str, what: str, found: bool | Hidden, why: str) -> Finding:
     """A Secret or ConfigMap that build pods mount: `what` is `Secret npm`."""
     about = About("cluster", what)
     if isinstance(found, Hidden) and not found.missing:
-        return about.unknown(f"{found.why} in {name}", _OTHERS)
+        return about.unknown(f"{found.why} in {name}", OTHERS)
     if found is not True:
         return about.fail(f"it is not in {name}; {why}", f"create it in {name}")
     return about.ok(f"it is in {name}")

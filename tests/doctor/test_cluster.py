@@ -10,6 +10,7 @@ from bot.core.podsettings import Kubernetes
 from bot.doctor.cluster import Cluster
 from bot.doctor.samples import sample
 from bot.executors.kubernetes.api import Api
+from bot.ports import Forbidden
 from tests.kubernetes.scene import settings
 
 TAINT = {"key": "reserved", "effect": "NoSchedule"}
@@ -34,3 +35,19 @@ def test_the_node_for_builds_may_be_on_the_second_page() -> None:
     assert isinstance(found, Finding)
     assert found.result is Result.OK, found
     assert "1 of 501" in found.found
+
+
+class Tight:
+    """Whoever asks for what no Role of ours has is refused."""
+
+    def get(self, path: str, query: object = None, *, accept: str = "") -> Mapping[str, Any]:
+        raise Forbidden(f'cannot get path "{path}"')
+
+
+def test_a_version_that_this_account_may_not_read_ends_nothing() -> None:
+    cluster = Cluster(cast("Api", Tight()), Kubernetes(settings()), 4)
+    first, *others = cluster._version()
+    assert isinstance(first, Finding)
+    assert first.result is Result.UNKNOWN
+    assert "/version" in first.found
+    assert len(others) > 3
