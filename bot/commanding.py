@@ -20,7 +20,7 @@ from bot.flow import Ports
 from bot.obeying import Heard, Present, obeyed
 from bot.ports import Forbidden, GitHost, Registry, Temporary
 from bot.promoting import Promoter
-from bot.records import Delivery, JournalEntry, LeasedRepository
+from bot.records import Delivery, JournalEntry, LeasedRepository, RepositoryRow
 from bot.scene import NotYet, Scene
 from bot.talking import Receipt
 from bot.telemetry import fields
@@ -30,6 +30,10 @@ LOG = logging.getLogger("pushwright.commanding")
 LEASE = 60.0
 WITHDRAWN = "the comment was deleted before it was handled"
 _MINUTE = 60.0
+_DECIDED_WITHIN = 300.0
+"""Seconds after which what waited for a host is decided, once it answers."""
+_LOOKS = 5.0
+"""Seconds between two looks whether it is."""
 _SHOWN_WITHIN = 10.0
 """Seconds that a host may need until its API shows a comment that its webhook told of."""
 
@@ -54,13 +58,7 @@ class Commander:
         if store.obeyed(row.id, heard.spot):
             self._finish(delivery, "this comment was handled before", "done")
             return
-        over = self._over_the_rate(heard)
-        if over is not None and heard.swept:
-            # They are found together, whenever they were written.
-            store.delay_delivery(delivery, clock.now() + _MINUTE, over, counted=False)
-            return
-        if over is not None:
-            store.pass_over(row, heard.spot, delivery, over, clock.now())
+        if self._put_off(heard, row):
             return
         if heard.takes_reactions:
             self._receipt.show(heard)
@@ -81,6 +79,31 @@ class Commander:
 
     def _finish(self, delivery: Delivery, reason: str, state: str = "ignored") -> None:
         self._ports.store.finish_delivery(delivery, state, reason, self._ports.clock.now())
+
+    def _put_off(self, heard: Heard, row: RepositoryRow) -> bool:
+        """Whether it is handled later, or is not heard at all."""
+        store, now, delivery = self._ports.store, self._ports.clock.now(), heard.delivery
+        if heard.swept and self._may_be_told(heard, row):
+            text = "deliveries before it are not decided yet: one of them may be its own"
+            store.delay_delivery(delivery, now + _LOOKS, text, counted=False)
+            return True
+        over = self._over_the_rate(heard)
+        if over is None:
+            return False
+        if heard.swept:
+            # They are found together, whenever they were written.
+            store.delay_delivery(delivery, now + _MINUTE, over, counted=False)
+        else:
+            store.pass_over(row, heard.spot, delivery, over, now)
+        return True
+
+    def _may_be_told(self, heard: Heard, row: RepositoryRow) -> bool:
+        """Whether the webhook of a comment that the sweep found may be here and wait for its host.
+        What that comes to says more."""
+        found = heard.delivery.received_at
+        if self._ports.clock.now() - found > _DECIDED_WITHIN:
+            return False
+        return self._ports.store.undecided_before(heard.source.name, found, row.id)
 
     def _over_the_rate(self, heard: Heard) -> str | None:
         """Asked before anything is read for a stranger."""

@@ -182,6 +182,23 @@ def test_a_lost_approval_counts_for_the_commit_that_it_names_alone(
 
 
 @ANY_HOST
+@pytest.mark.parametrize("minutes", [3, 20])
+def test_a_webhook_that_waits_for_its_host_is_not_lost(
+    world: World, talk: Talk, fork: Request, minutes: int
+) -> None:
+    """The host's API was away when it came: the sweep may be back sooner, and does not take its
+    place."""
+    world.run(SWEEP)
+    world.host.faults.outage = True
+    comment = talk.send("/ok-to-test", fork)
+    world.run(60.0 * minutes)
+    world.host.faults.clear()
+    world.run(SWEEP)
+    assert talk.reaction(comment) == "accepted"
+    assert ran(world, fork) == 1
+
+
+@ANY_HOST
 @pytest.mark.parametrize("heard", [True, False])
 def test_a_lost_approval_that_was_taken_back(
     world: World, talk: Talk, fork: Request, *, heard: bool
