@@ -16,7 +16,8 @@ from bot.builder.references import check_allowed, parse_reference
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the tree comes from. The credential is in files, never in the URL."""
+    """Where the tree comes from. The credential is in files, never in the URL. `own_only`: it is
+    for this repository alone, not for submodules that lie beside it."""
 
     url: str
     sha: str
@@ -27,6 +28,7 @@ class Source:
     lfs: bool
     ca_file: Path | None
     proxy: str | None
+    own_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +270,7 @@ def _source(reader: _Reader) -> Source:
         lfs=reader.flag("lfs"),
         ca_file=reader.path("ca_file", None),
         proxy=reader.text("proxy", None),
+        own_only=reader.flag("own_only"),
     )
 
 

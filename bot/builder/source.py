@@ -176,7 +176,7 @@ class Fetcher:
     def _submodules(self, waits: Sequence[float]) -> None:
         update = ("submodule", "-q", "update", "--init", "--recursive", "--depth=1")
         for pause in (*waits, None):
-            done = self._git(*update)
+            done = self._git(*update, alone=self._source.own_only)
             if done.code == 0:
                 return
             text = _last(done)
@@ -190,11 +190,12 @@ class Fetcher:
             self._budget.sleep(pause)
         theirs = re.search(r"not allowed|No url found", text) or _REFUSED.search(text)
         kind = BuildClass.CONTEXT if theirs or _GONE.search(text) else BuildClass.FETCH_NETWORK
-        raise BuildFailed(
-            kind,
-            f"submodules: {text} (they are fetched over http(s), with the clone credential on "
-            "the repository's own host only)",
+        how = (
+            "without a credential, since who wrote .gitmodules is not trusted"
+            if self._source.own_only
+            else "with the clone credential on the repository's own host only"
         )
+        raise BuildFailed(kind, f"submodules: {text} (they are fetched over http(s), {how})")
 
     def _warnings(self) -> list[str]:
         found = []
@@ -209,19 +210,21 @@ class Fetcher:
             )
         return found
 
-    def _git(self, *arguments: str) -> Finished:
-        return self._run(["-C", str(self._folder), *arguments])
+    def _git(self, *arguments: str, alone: bool = False) -> Finished:
+        return self._run(["-C", str(self._folder), *arguments], alone=alone)
 
-    def _run(self, arguments: Sequence[str]) -> Finished:
+    def _run(self, arguments: Sequence[str], *, alone: bool = False) -> Finished:
+        """`alone`: without the credential."""
         settings = [*_SETTINGS, *(_LFS_SETTINGS if self._source.lfs else ())]
         if self._source.ca_file:
             settings.append(f"http.sslCAInfo={self._source.ca_file}")
         argv = ["git"]
         for setting in settings:
             argv += ["-c", setting]
-        return run(Command([*argv, *arguments], self._environment(), self._home), self._budget)
+        env = self._environment(alone=alone)
+        return run(Command([*argv, *arguments], env, self._home), self._budget)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, *, alone: bool) -> dict[str, str]:
         address = urlsplit(self._source.url)
         env = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -233,8 +236,8 @@ class Fetcher:
             "GIT_ALLOW_PROTOCOL": "https" if address.scheme == "https" else "http:https",
             "GIT_ASKPASS": str(self._askpass),
             "PUSHWRIGHT_HOST": address.netloc,
-            "PUSHWRIGHT_USERNAME_FILE": str(self._source.username_file or ""),
-            "PUSHWRIGHT_PASSWORD_FILE": str(self._source.password_file or ""),
+            "PUSHWRIGHT_USERNAME_FILE": str((not alone and self._source.username_file) or ""),
+            "PUSHWRIGHT_PASSWORD_FILE": str((not alone and self._source.password_file) or ""),
         }
         if self._source.proxy:  # by environment: a proxy's address may hold a password
             env |= {"http_proxy": self._source.proxy, "https_proxy": self._source.proxy}

@@ -164,8 +164,10 @@ def attempt_document(final: Mapping[str, object], attempt: Attempt) -> dict[str,
         "to": attempt.cache_to,
     }
     document["limits"] = dict(attempt.limits)
-    if attempt.frontends is not None:
+    if attempt.frontends is not None:  # the code is not trusted
         document["frontends"] = list(attempt.frontends)
+        # A credential often reads all that the bot does: a fork's .gitmodules gets nothing by it.
+        _mapping(document["source"])["own_only"] = True
     return document
 
 

@@ -145,6 +145,18 @@ def test_submodules(site: Site) -> None:
     assert "content of the submodule" in on_.log
     assert ".git" not in on_.log.splitlines()
 
+    # Whoever wrote .gitmodules would else read what the credential reads.
+    outer_requests = len(site.git.requests)
+    site.git.tokens[outer.name] = TOKEN
+    own = site.build(outer, sha, push=None, source={**source, "own_only": True})
+    assert own.kind == "context", own.result
+    assert (
+        "without a credential, since who wrote .gitmodules is not trusted" in own.result["message"]
+    )
+    asked = site.git.requests[outer_requests:]
+    assert [line for line in asked if outer.name in line], "its own repository was fetched"
+    assert "content of the submodule" not in own.log
+
 
 def test_lfs_pointers_are_told(site: Site) -> None:
     pointer = (

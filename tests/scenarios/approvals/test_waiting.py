@@ -40,6 +40,9 @@ def test_an_approved_build_has_no_credential_no_cache_to_write_and_no_frontend_o
     assert isinstance(build, dict)
     assert build.get("push") is None
     assert run.spec.recipe["frontends"] == ["docker.io/docker/dockerfile"]
+    source = run.spec.recipe["source"]
+    assert isinstance(source, dict)
+    assert source["own_only"] is True, "no credential for what its .gitmodules names"
     assert all("frontends" not in run.spec.recipe for run in world.runs() if run.spec.trusted)
 
 
