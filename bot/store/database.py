@@ -24,6 +24,7 @@ TRIES = 4
 _FAILURES = (DBAPIError, sqlite3.Error, NoConnection, UnicodeEncodeError, OverflowError)
 """SQLite's own where a transaction can't begin."""
 
+_NO_PRIVILEGE = "42501"
 _RACES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
 
@@ -129,6 +130,9 @@ def translated(error: Exception) -> Exception:
     origin = getattr(error, "orig", None) or error
     message = str(origin).strip().split("\n", 1)[0]
     match error:
+        # Whoever grants it restarts nothing: it is asked again.
+        case ProgrammingError() if getattr(origin, "sqlstate", None) == _NO_PRIVILEGE:
+            return Temporary(f"the database refuses the bot's role: {message}; make it the owner")
         case IntegrityError() | ProgrammingError():
             return error
         # SQLite's driver itself refuses half a surrogate pair, and numbers over 64 bits.

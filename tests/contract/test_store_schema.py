@@ -151,6 +151,21 @@ def test_a_server_that_lies_about_commits_is_refused(postgres: PostgresProcess) 
         open_store(f"{url}?options=-csynchronous_commit%3Doff", create=True)
 
 
+def test_a_role_without_rights_is_told_so(postgres: PostgresProcess) -> None:
+    """PostgreSQL 15 lets nobody but its owner create in the schema `public`."""
+    url = postgres.create_database()
+    owner = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with owner.begin() as tx:
+        tx.execute(text("CREATE ROLE lowly LOGIN"))
+    owner.dispose()
+    lowly = url.replace("postgres@", "lowly@")
+    with pytest.raises(Temporary, match="permission denied for schema public"):
+        migrate(lowly)
+    migrate(url)
+    with pytest.raises(Temporary, match="refuses the bot's role"):
+        open_store(lowly)
+
+
 def test_a_server_that_is_gone_without_a_word_is_given_up(postgres: PostgresProcess) -> None:
     """By itself the kernel sends again for a quarter of an hour, and waits without end for an
     answer. What the administrator says counts."""
