@@ -5,7 +5,8 @@ without end for the rest of a header (https://github.com/benoitc/gunicorn/issues
 silent connections stop it. Here a thread is given when the first bytes are there, a request that
 does not come in within seconds is cut off, and when most threads read, the slowest is cut first.
 And it waits two seconds for each client that got its answer to close, in the one loop that takes
-connections: thirty that do not close stop it. Here the thread waits that has given the answer.
+connections: thirty that do not close stop it. Here the thread waits that has given the answer, and
+no longer than a bound for a client that does not read it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ READ_SECONDS: Final = 10.0
 CROWDED_SECONDS: Final = 1.0
 """The same while more than half of the threads read."""
 FIRST_BYTE_SECONDS: Final = 5.0
+SEND_SECONDS: Final = 20.0
+"""For which a client may take to read one piece of its answer, a page or some lines of a log."""
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 64 * 1024
 """What a client that has its answer may take, and send, before it closes."""
@@ -92,6 +95,12 @@ class Readings:
 
 
 class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
+    def init(self) -> None:
+        """Called before each request. By itself a thread waits without end for a client that reads
+        nothing; what reads a body sets a time of its own."""
+        super().init()
+        self.sock.settimeout(SEND_SECONDS)
+
     def close(self, graceful: bool = False) -> None:  # noqa: ARG002 gunicorn's own
         """At once: where there is something to wait for, its thread has done it."""
         super().close()
