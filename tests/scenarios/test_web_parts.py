@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from gunicorn.config import Config  # type: ignore[import-untyped]
 
 from bot.core.centralconfig import CentralConfig, Source
 from bot.core.ids import HostKind, SourceName
@@ -23,7 +24,7 @@ from bot.web import pages
 from bot.web.health import Readiness
 from bot.web.inbox import BATCH_ROWS, InboxWriter, NotStored
 from bot.web.secretfiles import SecretFiles, source_secrets
-from bot.web.server import CROWDED_SECONDS, READ_SECONDS, Readings
+from bot.web.server import CROWDED_SECONDS, READ_SECONDS, SEND_SECONDS, Readings, _Connection
 from bot.web.sources import ConfiguredSources
 from bot.wsgi import Web
 
@@ -319,6 +320,17 @@ def test_the_slow_are_cut_sooner_when_it_is_crowded() -> None:
     for pair in pairs:
         for end in pair:
             end.close()
+
+
+def test_a_client_that_does_not_read_its_answer_is_left() -> None:
+    """On each request of a connection; sixteen such clients had all threads without end."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = _Connection(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        for _ in range(2):
+            ours.setblocking(True)  # as the worker does before each request
+            connection.init()
+            assert ours.gettimeout() == SEND_SECONDS
 
 
 def test_the_style_sheet_fetches_nothing() -> None:
