@@ -124,15 +124,13 @@ def test_a_comment_of_before_the_first_sight_is_not_obeyed(kind: HostKind, tmp_p
 
 
 @ANY_HOST
-def test_what_was_said_in_an_outage(world: World, talk: Talk, request_: Request) -> None:
+def test_what_was_said_while_the_bot_was_away(world: World, talk: Talk, request_: Request) -> None:
     """An hour is made good; what is older than two hours is not looked for."""
     world.run(SWEEP)
     stale = lost(talk, "/rebuild api", request_)
-    world.host.faults.outage = True
-    world.run(1.5 * HOUR)
+    world.clock.turn(1.5 * HOUR)
     comment = lost(talk, "/rebuild api", request_)
-    world.run(HOUR)
-    world.host.faults.clear()
+    world.clock.turn(HOUR)
     world.run(SWEEP)
     assert (talk.reactions(stale), talk.reaction(comment)) == ([], "accepted")
     assert world.ran("api").count(request_.head_sha) == 2
