@@ -3,6 +3,7 @@ what it was asked. And ports for programs that tests start."""
 
 from __future__ import annotations
 
+import atexit
 import socket
 import ssl
 import sys
@@ -15,15 +16,13 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-_HELD: list[socket.socket] = []
-
 
 def free_port() -> int:
     """For a program that we start: ours until this process ends, or a server or a client of another
     test is given it before the program is. Servers set SO_REUSEADDR, hence may listen there all the
     same: https://man7.org/linux/man-pages/man7/socket.7.html"""
     held = socket.socket()
-    _HELD.append(held)
+    atexit.register(held.close)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", 0))
     return int(held.getsockname()[1])
