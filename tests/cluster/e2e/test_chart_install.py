@@ -17,7 +17,7 @@ import pytest
 
 from bot.core.ids import HostKind
 from bot.executors.kubernetes.permissions import PERMISSIONS
-from tests.cluster.api import Json
+from tests.cluster.api import ApiError, Json
 from tests.cluster.e2e.ground import Ground
 from tests.cluster.e2e.installation import Installation
 from tests.cluster.e2e.installed import (
@@ -85,6 +85,7 @@ def test_installed_used_and_upgraded(sqlite: Installation) -> None:
     _asked_for_what_it_may(sqlite)
     # Last: doctor asks the cluster for more than a worker that builds.
     _the_documented_commands_answer(sqlite, shop.build(first))
+    _a_larger_volume_restarts_nothing(sqlite)
     _uninstalled_it_leaves_what_is_yours(sqlite)
 
 
@@ -151,6 +152,27 @@ def _web(pod: Json) -> Json:
     return dict(found)
 
 
+def _a_larger_volume_restarts_nothing(installation: Installation) -> None:
+    """As docs/operate.md says; no driver is here that could enlarge one."""
+    (before,) = installation.workers
+    sets = f"/apis/apps/v1/namespaces/{installation.namespace}/statefulsets/pushwright"
+    installation.ground.api.delete(sets, {"propagationPolicy": "Orphan"})
+    until(lambda: not _is_there(installation, sets), installation)
+    installation.upgrade({"sqlite.size": "2Gi", "web.threads": 8})
+    (after,) = installation.workers
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+def _is_there(installation: Installation, path: str) -> bool:
+    try:
+        installation.ground.api.get(path)
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        return False
+    return True
+
+
 def _uninstalled_it_leaves_what_is_yours(installation: Installation) -> None:
     """As docs/install.md says."""
     installation.uninstall()
@@ -204,6 +226,7 @@ def test_two_versions_side_by_side_on_postgresql(postgresql: Installation) -> No
     assert all(one.answers == [202] for one in postgresql.githost.hooks.deliveries)
     assert postgresql.restarts() == 0, postgresql.told()
     _asked_for_what_it_may(postgresql)
+    _a_worker_that_does_not_start_leaves_the_old_ones_running(postgresql)
     postgresql.uninstall()
 
 
@@ -219,6 +242,19 @@ def _a_migration_that_fails_leaves_the_old_version_running(installation: Install
     assert _uids(installation) == before
     with urllib.request.urlopen(f"{installation.url}/readyz", timeout=10) as ready:
         assert ready.status == 200
+
+
+def _a_worker_that_does_not_start_leaves_the_old_ones_running(installation: Installation) -> None:
+    before = {pod["metadata"]["uid"] for pod in installation.workers}
+    wrong = [{"name": "PUSHWRIGHT_CONFIG", "value": "/nowhere"}]
+    installation.begin_upgrade({"image.tag": NEXT, "worker.env": wrong})
+    until(lambda: any(map(_began_again, installation.workers)), installation)
+    assert "/nowhere" in installation.told()
+    assert before <= {pod["metadata"]["uid"] for pod in installation.workers}
+
+
+def _began_again(pod: Json) -> bool:
+    return any(one["restartCount"] for one in pod["status"].get("containerStatuses", ()))
 
 
 @contextmanager
