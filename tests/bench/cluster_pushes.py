@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,9 +65,8 @@ def _answered(bot: Bot, known: set[str]) -> float:
     pod: Json | None = None
     while time.monotonic() < deadline:
         pod = pod or next((one for one in bot.pods() if one["metadata"]["uid"] not in known), None)
-        found = bot.ground.processes(pod, SOCKET) if pod else []
-        if found:
-            first = min(found, key=_age_in_ticks)
+        first = _oldest(bot.ground.processes(pod, SOCKET)) if pod else None
+        if first:
             while not _ping(first / "root" / SOCKET.lstrip("/")):
                 if time.monotonic() > deadline:
                     break
@@ -84,8 +83,7 @@ def _ended(bot: Bot, known: set[str]) -> float:
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline:
         for pod in (one for one in bot.pods() if one["metadata"]["uid"] not in known):
-            if found := bot.ground.processes(pod, BUILDER):
-                first = min(found, key=_age_in_ticks)
+            if first := _oldest(bot.ground.processes(pod, BUILDER)):
                 descriptor = os.pidfd_open(int(first.name))
                 try:
                     select.select([descriptor], [], [], WAIT)
@@ -94,6 +92,15 @@ def _ended(bot: Bot, known: set[str]) -> float:
                     os.close(descriptor)
         time.sleep(0.05)
     raise TimeoutError(f"no builder ran within {WAIT:.0f} s")
+
+
+def _oldest(processes: Iterable[Path]) -> Path | None:
+    """Of those that are still there: some of a container's processes live for milliseconds."""
+    ages = {}
+    for process in processes:
+        with suppress(ProcessLookupError, FileNotFoundError):
+            ages[process] = _age_in_ticks(process)
+    return min(ages, key=ages.__getitem__, default=None)
 
 
 def _age_in_ticks(process: Path) -> int:
