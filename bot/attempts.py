@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bot.core.binding import allowed_patterns, may_write, rule_for
 from bot.core.ids import Digest, ImageKey, Trust
 from bot.core.naming import credential_scopes
-from bot.core.plans import ClaimKind, ref_key
+from bot.core.plans import lasting_key
 from bot.core.recipe import (
     Attempt,
     LastDigests,
@@ -21,7 +21,6 @@ from bot.flow import Ports
 from bot.ports import AttemptSpec, Origin, Permanent
 from bot.records import (
     BuildRow,
-    ClaimView,
     RepositoryRow,
 )
 
@@ -120,7 +119,7 @@ class Specs:
         if found is None:
             raise Permanent("the build's repository is gone from the database")
         _, row, claims = found
-        own = next((_ref(claim) for claim in claims), "")
+        own = next((lasting_key(claim.kind, claim.name) for claim in claims), "")
         bases = (str(claim.wish.get("base_branch") or "") for claim in claims)
         target = next((f"refs/heads/{base}" for base in bases if base), "")
         branch = row.repository.default_branch
@@ -154,10 +153,6 @@ def _origin(build: BuildRow, row: RepositoryRow) -> Origin:
 def pushed_name(build: BuildRow) -> str:
     names = _texts(build.plan.get("names"))
     return names[0] if names else ""
-
-
-def _ref(claim: ClaimView) -> str:
-    return "" if claim.kind is ClaimKind.MERGE_GROUP else ref_key(claim.kind, claim.name)
 
 
 def _texts(value: object) -> tuple[str, ...]:

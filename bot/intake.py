@@ -39,7 +39,7 @@ from bot.core.hints import COMMENT, INTERNAL, Found, Hint, read, read_found
 from bot.core.ids import HostKind, ImageKey, RepositoryId, Sha, SourceName
 from bot.core.naming import CONTEXT_LENGTH
 from bot.core.planning import plan
-from bot.core.plans import ClaimKind, ref_key
+from bot.core.plans import lasting_key
 from bot.flow import Ports, incoming
 from bot.hinted import NothingToRead, event_of
 from bot.ports import Forbidden, GitHost, NotFound, Permanent, Registry, Temporary
@@ -263,7 +263,7 @@ class Intake:
             return
         row = store.repository_row(delivery.source, event.repository)
         state = store.repository_state(row.id)
-        found = [_key(c.kind, c.name) for c in state.claims if c.sha == event.sha]
+        found = [lasting_key(c.kind, c.name) for c in state.claims if c.sha == event.sha]
         # A hint means what a ref shows now: a commit that a newer head followed is not built again.
         keys = [k for k in found if k in state.refs and state.refs[k].sha == event.sha]
         image = _image_of(event.check)
@@ -329,10 +329,6 @@ def _named(subject: Subject) -> tuple[str, Sha] | None:
     if not isinstance(event, RequestChanged):
         return None
     return str(event.request.number), event.request.head_sha
-
-
-def _key(kind: ClaimKind, name: str) -> str:
-    return "" if kind is ClaimKind.MERGE_GROUP else ref_key(kind, name)
 
 
 def _about(delivery: Delivery) -> Mapping[str, object]:

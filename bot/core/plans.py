@@ -44,6 +44,11 @@ def ref_key(kind: ClaimKind, name: str) -> str:
             return name if name.startswith("refs/") else f"refs/heads/{name}"
 
 
+def lasting_key(kind: ClaimKind, name: str) -> str:
+    """The same; "" for a merge group, whose ref is gone after it."""
+    return "" if kind is ClaimKind.MERGE_GROUP else ref_key(kind, name)
+
+
 def claim_key(ref: str) -> tuple[ClaimKind, str]:
     """The reverse of `ref_key`, for branches, tags and requests."""
     for prefix, kind in (
