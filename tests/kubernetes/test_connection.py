@@ -64,7 +64,7 @@ def test_a_ca_that_is_not_the_servers_is_refused(tmp_path: Path) -> None:
 
 
 def test_connections_share_no_context_since_connecting_changes_it(tmp_path: Path) -> None:
-    """With one for all, a few thousand connections of twelve threads sent freed memory as ALPN."""
+    """With one for all, threads that connected at once sent freed memory as ALPN."""
     authority = Authority(tmp_path / "pki")
     pair = authority.issue("server", "server", hosts=["127.0.0.1"])
     with serve(lambda _: Reply(), (pair.certificate, pair.key)) as server:

@@ -10,7 +10,7 @@ from bot.core.reports_comment import MARKER
 from tests.fakes.githost.model import Comment, Request
 from tests.fakes.githost.model import Repository as FakeRepository
 from tests.fakes.githost.web import Json
-from tests.scenarios.world import World
+from tests.scenarios.world import FILES, World
 
 BOT = "pushwright"
 WORDS = {"rocket": "accepted", "confused": "refused", "+1": "nothing", "thumbsup": "nothing"}
@@ -96,6 +96,15 @@ class Talk:
         fork = host.fork(base, f"{by}/shop")
         self.fork_commit(fork, branch, by)
         return fork, host.open_request(base, branch, head=fork, by=by)
+
+    def waiting_fork(self) -> Request:
+        """A fork's request that was said to wait a while ago, in a repository with images."""
+        self.world.executor.untrusted = True
+        self.world.push(FILES)
+        self.world.run()
+        _, made = self.fork_request()
+        self.world.run(30)
+        return made
 
     def fork_commit(self, fork: FakeRepository, branch: str = "topic", by: str = "mallory") -> str:
         self.world.clock.turn(0.001)

@@ -29,14 +29,9 @@ def told(pattern: str, text: str) -> str:
 
 
 @pytest.fixture
-def request_(long_forms: None, talk: Talk, world: World) -> Request:
+def request_(long_forms: None, talk: Talk) -> Request:
     """Of a fork, which was said to wait."""
-    world.executor.untrusted = True
-    world.push(FILES)
-    world.run()
-    _, made = talk.fork_request()
-    world.run(30)
-    return made
+    return talk.waiting_fork()
 
 
 def test_the_line_that_a_fork_waits_for(talk: Talk, world: World, request_: Request) -> None:

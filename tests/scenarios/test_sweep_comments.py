@@ -14,7 +14,7 @@ from tests.fakes.githost.model import Comment, Request
 from tests.scenarios.hosts import ANY_HOST
 from tests.scenarios.talk import Talk
 from tests.scenarios.test_sweep import SWEEP
-from tests.scenarios.world import FILES, ONE_IMAGE, World, opened
+from tests.scenarios.world import ONE_IMAGE, World, opened
 
 HOUR = 3600.0
 
@@ -37,14 +37,9 @@ def request_(world: World) -> Request:
 
 
 @pytest.fixture
-def fork(world: World, talk: Talk) -> Request:
+def fork(talk: Talk) -> Request:
     """A fork's request that was said to wait a while ago."""
-    world.executor.untrusted = True
-    world.push(FILES)
-    world.run()
-    _, made = talk.fork_request()
-    world.run(30)
-    return made
+    return talk.waiting_fork()
 
 
 def test_a_lost_command_is_done_within_minutes_and_once(

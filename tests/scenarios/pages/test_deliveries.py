@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
-import pytest
 from flask.testing import FlaskClient
 
-from bot.core.ids import HostKind
-from bot.web import pages
-from bot.web.app import create_app
-from bot.web.sources import ConfiguredSources
 from tests.scenarios.hosts import ANY_HOST
+from tests.scenarios.pages.visits import document, link, text
 from tests.scenarios.world import FILES, World
 
 pytestmark = ANY_HOST
 
 
-@pytest.fixture
-def kind() -> HostKind:
-    """Pages know no host: one is enough."""
-    return HostKind.GITHUB
-
-
-@pytest.fixture
-def browser(world: World) -> FlaskClient:
-    sources = ConfiguredSources(lambda: world.central, world.clock.monotonic)
-    blueprint = pages.blueprint(world.store, world.clock, lambda: world.central)
-    return create_app(sources, world.store, world.clock, [blueprint]).test_client()
-
-
-def text(browser: FlaskClient, path: str) -> str:
-    answer = browser.get(path)
-    assert answer.status_code == 200, path
-    return answer.get_data(as_text=True)
-
-
-def document(browser: FlaskClient, path: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text(browser, f"{path}.json"))
-    return found
-
-
 def delivery_of(world: World, browser: FlaskClient, sha: str, context: str) -> str:
     """The path of the page, by the links that people follow from a status."""
-    url = world.shown(sha)[context].target_url
-    assert url is not None
-    html = text(browser, url.removeprefix("https://bot.test"))
+    html = text(browser, link(world, sha, context))
     found = re.search(r'href="(/deliveries/[0-9a-f]{32})"', html)
     assert found is not None, html
     return found[1]
